@@ -1,0 +1,1 @@
+"""Plans a campaign, fills the FTP server, starts agents, collects, merges and publishes."""

@@ -1,0 +1,86 @@
+"""JSON documents with a version: how they are written, read, bounded and refused."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import zlib
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from protocol.errors import DocumentError, NewerDocumentError
+
+__all__ = ["Document", "Record", "canonical_json"]
+
+
+def canonical_json(value: Any) -> bytes:
+    """The same bytes for the same value: sorted keys, no spaces, UTF-8. Used where JSON is hashed."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+class Record(BaseModel):
+    """A part of a document: immutable, and without keys that nobody declared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Document(Record):
+    """A file that travels between the integrator and an agent.
+
+    Each subclass names its `kind`, its `current_version` and how large it may be.
+    """
+
+    kind: ClassVar[str]
+    current_version: ClassVar[int] = 1
+    max_bytes: ClassVar[int] = 4 << 20
+
+    schema_version: int = 1
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, source: str) -> Self:
+        """Read a document; `source` names it in errors.
+
+        Raises:
+            NewerDocumentError: written by a newer version than this program knows.
+            DocumentError: too large, not JSON, or not of this schema.
+        """
+        if len(data) > cls.max_bytes:
+            raise DocumentError(f"{source}: {len(data):,} bytes; a {cls.kind} has at most {cls.max_bytes:,}")
+        try:
+            raw = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise DocumentError(f"{source}: not JSON: {error}") from error
+        if not isinstance(raw, dict) or not isinstance(raw.get("schema_version"), int):
+            raise DocumentError(f"{source}: not a {cls.kind}: no schema_version")
+        if raw["schema_version"] > cls.current_version:
+            raise NewerDocumentError(
+                f"{source}: {cls.kind} of schema version {raw['schema_version']}, "
+                f"but this program knows versions up to {cls.current_version}",
+                advice="Update fleetmark on this side.",
+            )
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise DocumentError(f"{source}: not a valid {cls.kind}: {where}: {first['msg']}") from error
+
+    def to_bytes(self) -> bytes:
+        """The document as indented JSON, ending in a line break."""
+        return self.model_dump_json(indent=1).encode() + b"\n"
+
+    @classmethod
+    def from_gzip(cls, data: bytes, *, source: str) -> Self:
+        """Read a compressed document without ever unpacking more than it may hold."""
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+                content = stream.read(cls.max_bytes + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise DocumentError(f"{source}: not gzip: {error}") from error
+        return cls.from_bytes(content, source=source)
+
+    def to_gzip(self) -> bytes:
+        """The document compressed; the same bytes for the same document."""
+        return gzip.compress(self.model_dump_json().encode(), compresslevel=6, mtime=0)

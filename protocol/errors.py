@@ -1,0 +1,100 @@
+"""Everything that fleetmark raises on purpose.
+
+    FleetmarkError
+      UserError                 a file, an option or an account that its owner can put right
+        ConfigurationError      lab.yaml or campaign.yaml, with every problem found
+        ModelError              a model that cannot be read, built or shaped as asked
+      DocumentError             a document that travelled is not what its name says
+        NewerDocumentError      ... because the other side is newer
+      TransferError             a file did not get across
+        TransientTransferError  ... and may if tried again: connection refused, cut or silent
+        RefusedTransferError    ... and will not: wrong password, no permission, no such file
+        UntrustedServerError    ... because the server is not the one that the account names
+      CampaignError             a campaign ended without what was asked of it
+
+Anything else that reaches the top of a program is a bug and ends it with exit code 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = [
+    "EXIT_BUG",
+    "EXIT_DONE",
+    "EXIT_INTERRUPTED",
+    "EXIT_USER",
+    "CampaignError",
+    "ConfigurationError",
+    "DocumentError",
+    "FleetmarkError",
+    "ModelError",
+    "NewerDocumentError",
+    "RefusedTransferError",
+    "TransferError",
+    "TransientTransferError",
+    "UntrustedServerError",
+    "UserError",
+]
+
+EXIT_DONE = 0
+EXIT_USER = 1
+EXIT_BUG = 2
+EXIT_INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
+
+
+class FleetmarkError(Exception):
+    """A failure that was foreseen.
+
+    `str(error)` says what happened and where; `advice`, where there is one, says what to do.
+    """
+
+    exit_code: int = EXIT_USER
+
+    def __init__(self, message: str, *, advice: str = "") -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
+class UserError(FleetmarkError):
+    """Something its owner can put right."""
+
+
+class ConfigurationError(UserError):
+    """One or more problems in configuration files; `problems` holds a line for each."""
+
+    def __init__(self, problems: Sequence[str], *, advice: str = "") -> None:
+        super().__init__("\n".join(problems), advice=advice)
+        self.problems = tuple(problems)
+
+
+class ModelError(UserError):
+    """A model that cannot be read, built or shaped as asked."""
+
+
+class DocumentError(FleetmarkError):
+    """A document that travelled is too large, not JSON, or not of its schema."""
+
+
+class NewerDocumentError(DocumentError):
+    """A document was written by a newer fleetmark than this one."""
+
+
+class TransferError(FleetmarkError):
+    """A file did not get across."""
+
+
+class TransientTransferError(TransferError):
+    """The connection was refused, cut or silent: the same call may succeed later."""
+
+
+class RefusedTransferError(TransferError):
+    """The server said no, and will say it again."""
+
+
+class UntrustedServerError(TransferError):
+    """The server's certificate is not vouched for by the CA that the account names."""
+
+
+class CampaignError(FleetmarkError):
+    """A campaign ended without what was asked of it."""

@@ -1,0 +1,170 @@
+"""The job: what one machine has to measure in one campaign."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from protocol.documents import Document, Record
+from protocol.layout import CampaignId, FileName, MachineName, ModelName, Sha256, TestId
+
+__all__ = [
+    "AUTO",
+    "Count",
+    "Hint",
+    "Input",
+    "Job",
+    "Limits",
+    "Measure",
+    "ModelFile",
+    "ModelRef",
+    "PlannedTest",
+    "Scenario",
+    "ScheduledRun",
+]
+
+AUTO: Literal["auto"] = "auto"
+
+Count = Annotated[int, Field(ge=1, le=65536)] | Literal["auto"]
+"""A number that the user may leave to OpenVINO."""
+
+
+class Scenario(StrEnum):
+    """How requests are issued."""
+
+    SYNC = "sync"
+    """One infer request, one inference after another."""
+    ASYNC = "async"
+    """A pool of infer requests, each started again as soon as it is idle."""
+
+
+class Hint(StrEnum):
+    """OpenVINO's performance hint; `none` sets no hint at all."""
+
+    LATENCY = "latency"
+    THROUGHPUT = "throughput"
+    CUMULATIVE_THROUGHPUT = "cumulative_throughput"
+    NONE = "none"
+
+
+class ModelFile(Record):
+    """One file of a model."""
+
+    name: FileName
+    size: int = Field(ge=0)
+    sha256: Sha256
+
+
+class ModelRef(Record):
+    """A model on the server.
+
+    `sha256` is that of the file where there is one, and of the files' listing in the format of the
+    `sha256sum` command, sorted by name, where there are several. `entry` is the file that OpenVINO reads.
+    """
+
+    name: ModelName
+    precision: str = Field(max_length=32)
+    sha256: Sha256
+    entry: FileName
+    files: tuple[ModelFile, ...] = Field(min_length=1, max_length=64)
+
+    @model_validator(mode="after")
+    def _entry_is_a_file(self) -> Self:
+        if self.entry not in {file.name for file in self.files}:
+            raise ValueError(f"entry {self.entry} is none of the files")
+        return self
+
+
+class Input(Record):
+    """One input of a model: its shape with the batch in place, and what it is filled with.
+
+    Floating-point inputs get uniform values in [low, high), integer ones uniform integers in the same
+    interval, boolean ones `low` and above as true.
+    """
+
+    name: str = Field(max_length=1024)
+    shape: tuple[Annotated[int, Field(ge=0, le=1 << 31)], ...] = Field(max_length=16)
+    element_type: str = Field(max_length=32)
+    """OpenVINO's name of the type: f32, i64, u8, …"""
+    low: float = 0.0
+    high: float = 1.0
+
+
+class PlannedTest(Record):
+    """One model in one setting on one machine: a row of the final table."""
+
+    id: TestId
+    model: ModelName
+    precision: str = Field(max_length=32)
+    model_sha256: Sha256
+    inputs: tuple[Input, ...] = Field(max_length=256)
+    device: str = Field(max_length=256)
+    scenario: Scenario
+    hint: Hint
+    batch: int = Field(ge=1, le=65536)
+    streams: Count = AUTO
+    threads: Count = AUTO
+    requests: Count = AUTO
+
+
+class Measure(Record):
+    """How long each run measures."""
+
+    duration_s: float = Field(default=5.0, gt=0, le=86400)
+    """A run measures for this long, and at least `min_iterations`."""
+    min_iterations: int = Field(default=10, ge=1, le=10_000_000)
+    max_iterations: int = Field(default=1_000_000, ge=1, le=10_000_000)
+    """A run stops here even before its time is up."""
+    warmup_s: float = Field(default=0.5, ge=0, le=3600)
+    """Every infer request is warmed up once, and then the pool goes on until this time is up."""
+
+
+class Limits(Record):
+    """What a run may take before it is ended."""
+
+    run_timeout_s: float = Field(default=300.0, gt=0, le=7 * 86400)
+    """From the start of the run's process to its end."""
+    memory_mb: int | None = Field(default=None, ge=64)
+    """Address space of the run's process in MiB; no limit by default."""
+
+
+class ScheduledRun(Record):
+    """One execution of one test."""
+
+    test: TestId
+    run: int = Field(ge=0, le=9999)
+
+
+class Job(Document):
+    """The tests of one machine in one campaign, and the order of their runs."""
+
+    kind: ClassVar[str] = "job"
+    max_bytes: ClassVar[int] = 64 << 20
+
+    campaign: CampaignId
+    machine: MachineName
+    created_at: AwareDatetime
+    seed: int
+    measure: Measure
+    limits: Limits
+    models: tuple[ModelRef, ...]
+    tests: tuple[PlannedTest, ...]
+    schedule: tuple[ScheduledRun, ...]
+
+    @model_validator(mode="after")
+    def _refers_to_itself(self) -> Self:
+        models = {model.sha256 for model in self.models}
+        tests = {test.id for test in self.tests}
+        if len(tests) != len(self.tests):
+            raise ValueError("two tests have one id")
+        for test in self.tests:
+            if test.model_sha256 not in models:
+                raise ValueError(f"test {test.id} needs a model that is not listed")
+        runs = {(entry.test, entry.run) for entry in self.schedule}
+        if len(runs) != len(self.schedule):
+            raise ValueError("a run is scheduled twice")
+        if unknown := {test for test, _ in runs} - tests:
+            raise ValueError(f"runs of tests that are not listed: {', '.join(sorted(unknown))}")
+        return self

@@ -1,0 +1,147 @@
+"""The result of one run: what happened, what was set, and every latency."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from enum import StrEnum
+from typing import Annotated, ClassVar, Self
+
+from pydantic import AwareDatetime, Field, field_validator, model_validator
+
+from protocol.documents import Document, Record
+from protocol.layout import CampaignId, MachineName, Sha256, TestId
+
+__all__ = ["CompiledSettings", "Nanoseconds", "Phases", "Result", "Samples", "Status"]
+
+_BYTES_PER_VALUE = 8
+
+
+class Status(StrEnum):
+    """How a run, or a test, ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    """The run said so itself: OpenVINO raised an error."""
+    TIMEOUT = "timeout"
+    """The run was ended because its time was up."""
+    CRASHED = "crashed"
+    """A signal ended the run."""
+    OUT_OF_MEMORY = "out_of_memory"
+    UNSUPPORTED = "unsupported"
+    """The device is not on this machine, or does not run this model."""
+    NOT_RUN = "not_run"
+
+
+class Nanoseconds(Record):
+    """A sequence of durations or instants: base64 of little-endian unsigned 64-bit nanoseconds."""
+
+    count: int = Field(ge=0, le=20_000_000)
+    base64: str
+
+    @field_validator("base64")
+    @classmethod
+    def _is_base64(cls, value: str) -> str:
+        try:
+            base64.b64decode(value, validate=True)
+        except binascii.Error as error:
+            raise ValueError(f"not base64: {error}") from error
+        return value
+
+    @model_validator(mode="after")
+    def _holds_what_it_says(self) -> Self:
+        if len(self.data) != self.count * _BYTES_PER_VALUE:
+            raise ValueError(f"{len(self.data)} bytes, not {self.count} values of {_BYTES_PER_VALUE}")
+        return self
+
+    @property
+    def data(self) -> bytes:
+        """The packed values: `numpy.frombuffer(data, dtype="<u8")`."""
+        return base64.b64decode(self.base64)
+
+    @classmethod
+    def pack(cls, data: bytes) -> Self:
+        """Wrap packed values."""
+        return cls(count=len(data) // _BYTES_PER_VALUE, base64=base64.b64encode(data).decode())
+
+
+class Samples(Record):
+    """Every inference of the timed region, in the order of their starts.
+
+    `start_ns` counts from the first start. `latency_ns` is the time from a request's start to its
+    completion: of `infer()` around the call in sync, of OpenVINO's own request clock in async.
+    """
+
+    start_ns: Nanoseconds
+    latency_ns: Nanoseconds
+
+    @model_validator(mode="after")
+    def _of_one_length(self) -> Self:
+        if self.start_ns.count != self.latency_ns.count:
+            raise ValueError("as many starts as latencies are needed")
+        return self
+
+
+class Phases(Record):
+    """What a run's time went to, in milliseconds; null where the run did not get that far."""
+
+    import_ms: float | None = None
+    """Loading OpenVINO and numpy."""
+    read_ms: float | None = None
+    """Reading and reshaping the model."""
+    compile_ms: float | None = None
+    first_inference_ms: float | None = None
+    warmup_ms: float | None = None
+    measure_ms: float | None = None
+    total_ms: float
+    """From the start of the run's process to its end, as the agent saw it."""
+
+
+class CompiledSettings(Record):
+    """What the compiled model reports of itself, which may differ from what was asked."""
+
+    streams: int | None = None
+    threads: int | None = None
+    requests: int | None = None
+    """The infer requests that were used."""
+    optimal_requests: int | None = None
+    hint: str | None = None
+    inference_precision: str | None = None
+    execution_devices: tuple[str, ...] = ()
+    properties: dict[str, str] = Field(default_factory=dict)
+    """Every readable property, as text."""
+
+
+class Result(Document):
+    """One run of one test."""
+
+    kind: ClassVar[str] = "result"
+    # 10 million inferences: 2 × 8 bytes each, in base64.
+    max_bytes: ClassVar[int] = 256 << 20
+
+    campaign: CampaignId
+    machine: MachineName
+    test: TestId
+    run: int = Field(ge=0, le=9999)
+    model_sha256: Sha256
+    status: Status
+    reason: Annotated[str, Field(max_length=20_000)] = ""
+    """Why the status is not ok, in words; the full text of an exception where there was one."""
+    started_at: AwareDatetime
+    openvino_version: str | None = None
+    timed_region: str = "inference"
+    """`inference`: the inputs lie in the request's tensors before the clock starts."""
+    compiled: CompiledSettings | None = None
+    phases: Phases
+    warmup_inferences: int | None = None
+    outputs_finite: bool | None = None
+    """Whether all outputs of the last inference are finite numbers."""
+    samples: Samples | None = None
+
+    @model_validator(mode="after")
+    def _ok_means_measured(self) -> Self:
+        if self.status is Status.OK and (self.samples is None or self.samples.latency_ns.count == 0):
+            raise ValueError("status ok without samples")
+        if self.status is not Status.OK and not self.reason:
+            raise ValueError(f"status {self.status} without a reason")
+        return self
