@@ -69,11 +69,16 @@ class Samples(Record):
     """Every inference of the timed region, in the order of their starts.
 
     `start_ns` counts from the first start. `latency_ns` is the time from a request's start to its
-    completion: of `infer()` around the call in sync, of OpenVINO's own request clock in async.
+    completion by OpenVINO's own request clock, in sync as in async.
     """
 
     start_ns: Nanoseconds
     latency_ns: Nanoseconds
+    wall_ns: int = Field(ge=0)
+    """Monotonic time from the first start to after the last completion."""
+    clock_step_ns: int
+    """How far the system's clock moved against the monotonic one meanwhile. OpenVINO's request clock follows
+    the system's, so a step is in the latencies."""
 
     @model_validator(mode="after")
     def _of_one_length(self) -> Self:
@@ -90,6 +95,8 @@ class Phases(Record):
     read_ms: float | None = None
     """Reading and reshaping the model."""
     compile_ms: float | None = None
+    prepare_ms: float | None = None
+    """Making the infer requests and filling their inputs."""
     first_inference_ms: float | None = None
     warmup_ms: float | None = None
     measure_ms: float | None = None

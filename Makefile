@@ -1,0 +1,60 @@
+# The two commands of the README, and what stands behind them.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+LOCKS := requirements
+
+.PHONY: help demo test lint lock schemas clean
+
+help:
+	@echo "make demo     benchmark this machine: table and site in out/demo"
+	@echo "make test     lint, types and tests"
+	@echo "make lint     the first two of them"
+	@echo "make lock     renew the pinned versions in $(LOCKS)/ (needs a package registry)"
+	@echo "make clean    remove the virtual environment and out/"
+
+demo: $(VENV)/.run
+	@$(BIN)/fleetmark demo
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# A stamp for each set of packages, newer than what it was installed from: a second call installs nothing.
+$(VENV)/.run: $(LOCKS)/run.lock pyproject.toml | $(BIN)/python
+	@echo "Installing fleetmark into $(VENV)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $(LOCKS)/run.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(LOCKS)/dev.lock $(VENV)/.run
+	@echo "Installing what the tests need into $(VENV)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $(LOCKS)/dev.lock
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "fleetmark needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3.11 …"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "No virtual environment could be made; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+
+# Versions and hashes for every platform and every Python from 3.11 on; which registry serves them is the
+# installer's setting and is not written down.
+LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-emit-find-links --no-annotate --custom-compile-command "make lock" pyproject.toml
+
+lock: $(VENV)/.dev
+	$(BIN)/python -m pip install -q --disable-pip-version-check uv
+	$(LOCK) --extra integrator --extra build -o $(LOCKS)/run.lock
+	$(LOCK) --extra dev --constraint $(LOCKS)/run.lock -o $(LOCKS)/dev.lock
+
+schemas: $(VENV)/.run
+	$(BIN)/python -m integrator.config
+
+clean:
+	rm -rf $(VENV) out
