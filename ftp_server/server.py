@@ -1,0 +1,241 @@
+"""The FTP server: explicit TLS on both connections, passive mode, an account per machine."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+from OpenSSL import SSL
+from pydantic import SecretStr
+from pyftpdlib import ioloop
+from pyftpdlib.servers import FTPServer
+
+from ftp_server.accounts import AccountStore, Authorizer
+from ftp_server.certificates import create_certificate
+from ftp_server.permissions import Role
+from ftp_server.session import DataChannel, Session
+from protocol.account import Account
+from protocol.layout import MACHINES, MODELS
+
+__all__ = ["FtpServer"]
+
+_LOG = logging.getLogger("fleetmark.ftp")
+_LOG.addHandler(logging.NullHandler())
+
+_MAX_CONNECTIONS = 256
+_ACCEPT_PAUSE_S = 1.0
+_JOIN_TIMEOUT_S = 10.0
+_EVERY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
+
+
+class FtpServer:
+    """An FTP server in a thread of its own, over the folder `root`; a context manager.
+
+    `host` and `port` are what it listens on (port 0: any free one). `advertised` is the name or address under
+    which the agents reach it: accounts carry it and the certificate is made out to it, together with `names`.
+    A client that is silent for `idle_timeout_s` is disconnected.
+
+    Raises:
+        ValueError: it listens on every address and nothing says under which name it is reached.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        advertised: str | None = None,
+        names: Sequence[str] = (),
+        idle_timeout_s: float = 300.0,
+        max_connections: int = _MAX_CONNECTIONS,
+    ) -> None:
+        if advertised is None and host in _EVERY_ADDRESS:
+            raise ValueError(
+                "a server that listens on every address needs `advertised`, the name agents connect to"
+            )
+        self._root = root
+        self._listen_on = (host, port)
+        self._advertised = advertised or host
+        self._names = (self._advertised, *names)
+        self._idle_timeout_s = idle_timeout_s
+        self._max_connections = max_connections
+        self._accounts = AccountStore()
+        self._ca_certificate = ""
+        self._address: tuple[str, int] | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self._doorbell: socket.socket | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The address and port that the server listens on.
+
+        Raises:
+            RuntimeError: it was not started.
+        """
+        if self._address is None:
+            raise RuntimeError("the FTP server was not started")
+        return self._address
+
+    @property
+    def root(self) -> Path:
+        """The folder on disk that clients see as `/`."""
+        return self._root
+
+    def add_account(self, name: str, role: Role) -> Account:
+        """Make an account and return what its owner needs to log in: the only place where its password is.
+
+        Raises:
+            ValueError: the name is taken, or is not a name.
+            RuntimeError: the server was not started, so its port and certificate are not known.
+        """
+        port = self.address[1]
+        password = self._accounts.add(name, role)
+        _LOG.info("account %s added (%s)", name, role)
+        return Account(
+            host=self._advertised,
+            port=port,
+            user=name,
+            password=SecretStr(password),
+            ca_certificate=self._ca_certificate,
+        )
+
+    def start(self) -> None:
+        """Make the certificate, listen, and serve in a thread.
+
+        Raises:
+            RuntimeError: it was started before; a server is started once.
+            OSError: the port is taken, or the folder cannot be made.
+        """
+        if self._address is not None:
+            raise RuntimeError("the FTP server was started before")
+        _route_log()
+        for folder in (MODELS, MACHINES):
+            (self._root / folder.relative_to("/")).mkdir(parents=True, exist_ok=True)
+        loop = ioloop.IOLoop()
+        try:
+            handler = self._handler()
+            listener = _Listener(self._listen_on, handler, ioloop=loop)
+            listener.max_cons = self._max_connections
+            self._address = cast("tuple[str, int]", listener.address)
+            self._doorbell, inner = socket.socketpair()
+            _Doorbell(inner, loop)
+            self._thread = threading.Thread(
+                target=self._serve, args=(loop, listener), name="fleetmark-ftp", daemon=True
+            )
+            self._thread.start()
+        except BaseException:
+            loop.close()
+            raise
+        _LOG.info("listening on %s:%d, as %s", *self._address, self._advertised)
+
+    def stop(self) -> None:
+        """Disconnect every client, close every socket and end the thread. May be called again."""
+        if self._thread is None or self._doorbell is None:
+            return
+        self._stopping.set()
+        self._doorbell.close()  # a closed end makes the other one readable, which wakes the loop
+        self._thread.join(_JOIN_TIMEOUT_S)
+        if self._thread.is_alive():
+            _LOG.error("the FTP server did not stop within %d s", _JOIN_TIMEOUT_S)
+            return
+        self._thread = None
+        _LOG.info("stopped")
+
+    def _handler(self) -> type[Session]:
+        with tempfile.TemporaryDirectory(prefix="fleetmark-ftp-") as folder:
+            path = Path(folder) / "server.pem"
+            self._ca_certificate = create_certificate(self._names, path)
+            context = SSL.Context(SSL.TLS_SERVER_METHOD)
+            context.set_min_proto_version(SSL.TLS1_2_VERSION)
+            context.set_options(SSL.OP_NO_COMPRESSION)
+            context.use_certificate_chain_file(str(path))
+            context.use_privatekey_file(str(path))
+        root = self._root.resolve(strict=True)
+        channel = type("_DataChannel", (DataChannel,), {"timeout": self._idle_timeout_s})
+        # pyftpdlib takes its settings from class attributes: a class per server keeps servers apart.
+        settings = {
+            "authorizer": Authorizer(self._accounts, root),
+            "dtp_handler": channel,
+            "live": set(),
+            "ssl_context": context,
+            "timeout": self._idle_timeout_s,
+        }
+        return type("_Session", (Session,), settings)
+
+    def _serve(self, loop: Any, listener: _Listener) -> None:
+        try:
+            timeout: float | None = None
+            while not self._stopping.is_set():
+                timeout = loop.loop(timeout, blocking=False)
+        except Exception:
+            _LOG.exception("the FTP server ended on an error")
+        finally:
+            for channel in list(loop.socket_map.values()):
+                if isinstance(channel, DataChannel):
+                    channel.abandon()
+            for session in list(listener.handler.live):
+                session.abandon()
+            listener.close()
+            loop.close()
+
+
+class _Listener(FTPServer):
+    """The listening socket."""
+
+    def handle_error(self) -> None:
+        """Rest for a moment, where pyftpdlib would close: a lack of file descriptors passes."""
+        _LOG.exception("a connection could not be accepted")
+        self.del_channel()
+        self.ioloop.call_later(_ACCEPT_PAUSE_S, self.add_channel)
+
+
+class _Doorbell(ioloop.AsyncChat):
+    """Wakes the loop from another thread, which pyftpdlib has nothing for."""
+
+    def __init__(self, sock: socket.socket, loop: Any) -> None:
+        super().__init__(sock, ioloop=loop)
+
+    def writable(self) -> bool:
+        """It only rings."""
+        return False
+
+    def handle_read_event(self) -> None:
+        """Nothing to do but to have woken the loop."""
+
+
+class _Forwarder(logging.Handler):
+    """Hands pyftpdlib's records to `fleetmark.ftp`."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not _LOG.isEnabledFor(record.levelno):
+            return
+        copy = logging.makeLogRecord(record.__dict__)
+        copy.name = _LOG.name
+        _LOG.handle(copy)
+
+
+def _route_log() -> None:
+    """Give pyftpdlib's logger a handler, without which it would set up one that prints on stderr."""
+    logger = logging.getLogger("pyftpdlib")
+    if any(isinstance(handler, _Forwarder) for handler in logger.handlers):
+        return
+    logger.addHandler(_Forwarder())
+    logger.propagate = False
+    logger.setLevel(logging.INFO)  # at DEBUG it logs each line that a client sends

@@ -1,0 +1,153 @@
+"""One client's connection: FTP over TLS and nothing weaker, with a HASH command."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyftpdlib.ioloop  # noqa: F401 - before the handlers: it silences the deprecation of asyncore
+from pyftpdlib.handlers import TLS_DTPHandler, TLS_FTPHandler
+
+from ftp_server.filesystem import Filesystem
+
+__all__ = ["DataChannel", "Session"]
+
+# PORT and EPRT: passive mode only. STOU makes a file before it asks for permission. MFMT, SITE: for nobody.
+_DROPPED_COMMANDS = {"PORT", "EPRT", "STOU", "MFMT", "SITE", "SITE HELP", "SITE CHMOD"}
+_CHUNK = 1 << 20
+_SIGN_OF_LIFE_S = 5.0
+_FAILED_LOGIN_DELAY_S = 1
+
+
+class DataChannel(TLS_DTPHandler):
+    """The connection that carries a file or a listing."""
+
+    def abandon(self) -> None:
+        """Close at once, without a TLS farewell that may have to wait for the client."""
+        self._error = True
+        self.close()
+
+
+class Session(TLS_FTPHandler):
+    """The control connection.
+
+    `HASH <path>` is answered by `213 SHA-256 0-<size> <hex> <path>`, after lines starting with `213-` while a
+    large file is being read, and by `550 No such file.` where there is none. It needs the permission to read.
+    """
+
+    tls_control_required = True
+    tls_data_required = True
+    abstracted_fs = Filesystem
+    dtp_handler = DataChannel
+    log_cmds_list: ClassVar[list[str]] = ["DELE", "MKD", "RMD", "RNTO"]
+    banner = "fleetmark FTP server ready, TLS required."
+    auth_failed_timeout = _FAILED_LOGIN_DELAY_S
+    proto_cmds: ClassVar[dict[str, dict[str, Any]]] = {
+        **{name: facts for name, facts in TLS_FTPHandler.proto_cmds.items() if name not in _DROPPED_COMMANDS},
+        "HASH": {"perm": "r", "auth": True, "arg": True, "help": "Syntax: HASH <SP> file-name (SHA-256)."},
+    }
+    live: ClassVar[set[Session]]
+    """The sessions of one server; each server has a subclass with a set of its own."""
+
+    _hashing: _Hashing | None = None
+
+    def __init__(self, conn: Any, server: Any, ioloop: Any = None) -> None:
+        super().__init__(conn, server, ioloop)
+        if self.connected:
+            self.live.add(self)
+            self._extra_feats.append("HASH SHA-256*")
+
+    def abandon(self) -> None:
+        """Close at once, without a TLS farewell."""
+        self._error = True
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection, and the file that a HASH was reading."""
+        if self._hashing is not None:
+            self._hashing.stop()
+            self._hashing = None
+        super().close()
+        self.live.discard(self)
+
+    def on_login(self, username: str) -> None:  # noqa: ARG002 - pyftpdlib's signature
+        """Forget the password, which pyftpdlib keeps for impersonation."""
+        self.password = ""
+
+    def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
+        """Refuse what could forge a line of the log or of a reply, and commands that overtake a HASH."""
+        if not line.isprintable():
+            self.respond("501 A command is one line of printable characters.")
+        elif self._hashing is not None:
+            self.respond("450 A HASH is under way; wait for its answer.")
+        else:
+            super().pre_process_command(line, cmd, arg)
+
+    def ftp_AUTH(self, line: str) -> None:  # noqa: N802 - pyftpdlib's naming
+        """Start TLS, and forget what was sent in clear after the command: it may be somebody else's."""
+        self.ac_in_buffer = b""
+        super().ftp_AUTH(line)
+
+    def ftp_HASH(self, path: str) -> None:  # noqa: N802 - pyftpdlib's naming
+        """Answer the size and SHA-256 of a file."""
+        if not Path(path).is_file():
+            self.respond("550 No such file.")
+            return
+        try:
+            source = Path(path).open("rb")  # noqa: SIM115 - read over many turns of the loop
+        except OSError as error:
+            self.respond(f"550 {os.strerror(error.errno or 0)}.")
+            return
+        self._hashing = _Hashing(self, source, str(self.fs.fs2ftp(path)))
+        self._hashing.step()
+
+    def keep_alive(self, line: str) -> None:
+        """Send a line of an unfinished answer, so that neither side takes the connection for dead."""
+        self.push(line + "\r\n")
+        if self._idler is not None and not self._idler.cancelled:
+            self._idler.reset()
+
+    def hashed(self, answer: str) -> None:
+        """End of a HASH."""
+        self._hashing = None
+        self.respond(answer)
+
+
+class _Hashing:
+    """A HASH under way: a chunk per turn of the loop, so that the other clients are served in between."""
+
+    def __init__(self, session: Session, source: BufferedReader, path: str) -> None:
+        self._session = session
+        self._source = source
+        self._path = path
+        self._hash = hashlib.sha256()
+        self._size = 0
+        self._spoke = time.monotonic()
+        self._next: Any = None
+
+    def step(self) -> None:
+        try:
+            chunk = self._source.read(_CHUNK)
+        except OSError as error:
+            self._source.close()
+            self._session.hashed(f"451 {os.strerror(error.errno or 0)}.")
+            return
+        self._hash.update(chunk)
+        self._size += len(chunk)
+        if len(chunk) < _CHUNK:
+            self._source.close()
+            self._session.hashed(f"213 SHA-256 0-{self._size} {self._hash.hexdigest()} {self._path}")
+            return
+        if time.monotonic() - self._spoke >= _SIGN_OF_LIFE_S:
+            self._spoke = time.monotonic()
+            self._session.keep_alive(f"213-{self._size} bytes so far")
+        self._next = self._session.ioloop.call_later(0, self.step, _errback=self._session.handle_error)
+
+    def stop(self) -> None:
+        self._source.close()
+        if self._next is not None and not self._next.cancelled:
+            self._next.cancel()
