@@ -1,0 +1,94 @@
+"""Checks that need more than one value: rules against the matrix, limits against durations, machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from integrator.config.campaign import Campaign
+from integrator.config.lab import Lab
+from integrator.config.selection import DIMENSIONS, Rule
+from integrator.config.values import did_you_mean, shown
+from integrator.config.yaml_source import KeyPath, Problem
+
+__all__ = ["check_campaign", "check_machines"]
+
+
+def check_campaign(campaign: Campaign) -> list[Problem]:
+    """What contradicts itself within a campaign."""
+    return [*_settings(campaign), *_models(campaign), *_values(campaign)]
+
+
+def check_machines(lab: Lab, campaign: Campaign) -> list[Problem]:
+    """Names of machines in a campaign that the lab, or the campaign's own selection, does not have."""
+    in_lab = [machine.name for machine in lab.machines]
+    listed = () if campaign.machines == "all" else campaign.machines
+    problems = list(_unknown(campaign, ("machines",), listed, in_lab, "is not a machine of the lab"))
+    selected = [name for name in in_lab if campaign.machines == "all" or name in campaign.machines]
+    for section in ("exclude", "include"):
+        for index, rule in enumerate(getattr(campaign, section)):
+            path = (section, index, "machine")
+            wrong = "is not a machine of this campaign"
+            problems += _unknown(campaign, path, rule.machine, selected, wrong)
+    return problems
+
+
+def _settings(campaign: Campaign) -> Iterator[Problem]:
+    measure, limits = campaign.measure, campaign.limits
+    if measure.min_iterations > measure.max_iterations:
+        yield campaign.problem(
+            ("measure", "min_iterations"),
+            f"{measure.min_iterations} is more than max_iterations ({measure.max_iterations})",
+        )
+    needed = measure.warmup_s + measure.duration_s
+    if limits.run_timeout_s <= needed:
+        yield campaign.problem(
+            ("limits", "run_timeout_s"),
+            f"{limits.run_timeout_s:g} s is no longer than warm-up and measurement together ({needed:g} s): "
+            "every run would be ended before it is done",
+        )
+
+
+def _models(campaign: Campaign) -> Iterator[Problem]:
+    names = [model.name for model in campaign.models]
+    for section in ("exclude", "include"):
+        for index, rule in enumerate(getattr(campaign, section)):
+            path = (section, index, "model")
+            yield from _unknown(campaign, path, rule.model, names, "is not a model of this campaign")
+
+
+def _values(campaign: Campaign) -> Iterator[Problem]:
+    """Values of exclude rules that no combination has."""
+    for index, rule in enumerate(campaign.exclude):
+        for key, plural in DIMENSIONS.items():
+            known = getattr(campaign.matrix, plural)
+            wrong = f"is not in matrix.{plural}, so this leaves nothing out"
+            yield from _unknown(
+                campaign, ("exclude", index, key), _asked(rule, key, known), known, wrong, word="values"
+            )
+
+
+def _asked(rule: Rule, key: str, known: tuple[object, ...]) -> list[object]:
+    given = getattr(rule, key)
+    # `hint: latency` also matches what `auto` becomes; whether it becomes that is seen when tests are listed.
+    resolved = {"latency", "throughput", "none"} if key == "hint" and "auto" in known else set()
+    return [None if value in resolved else value for value in given]
+
+
+def _unknown(
+    campaign: Campaign,
+    path: KeyPath,
+    given: Iterable[object],
+    known: Iterable[object],
+    wrong: str,
+    word: str = "",
+) -> Iterator[Problem]:
+    known = list(known)
+    words = [str(name) for name in known]
+    for index, value in enumerate(given):
+        if value is None or value in known:
+            continue
+        near = "" if word else did_you_mean(value, words)  # a value is a right word in the wrong place
+        sentence = (
+            f"{shown(value)} {wrong}; {near + ' ' if near else ''}{word or 'known'}: {', '.join(words)}"
+        )
+        yield campaign.problem((*path, index), sentence)

@@ -1,0 +1,170 @@
+"""The types of single values in lab.yaml and campaign.yaml: how each is checked and what it is refused with.
+
+Each check runs before pydantic's own and answers in the user's words, so that a choice of types never ends as
+one error for each branch.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from integrator.config import devices
+from protocol.job import AUTO, Count, Scenario
+
+__all__ = [
+    "REFUSED",
+    "BatchSize",
+    "CampaignDevice",
+    "CountChoice",
+    "Dimension",
+    "HintChoice",
+    "MachineDevice",
+    "OneOrMore",
+    "PrecisionChoice",
+    "ScenarioChoice",
+    "choice",
+    "did_you_mean",
+    "refusal",
+    "shown",
+]
+
+REFUSED = "fleetmark"
+"""The pydantic error type of a refusal that is already a sentence for the user."""
+
+_MAX_COUNT = 65536
+_SHOWN_CHARACTERS = 60
+
+
+def refusal(sentence: str, *at: str | int) -> PydanticCustomError:
+    """An error for a pydantic validator to raise: a finished sentence, about the value at `at` below here."""
+    return PydanticCustomError(REFUSED, "{sentence}", {"sentence": sentence, "at": at})
+
+
+def shown(value: object, *, whole: bool = False) -> str:
+    """A value from a file as messages show it: quoted where it is text, on one line, short unless `whole`."""
+    if isinstance(value, str):
+        cut = value if whole or len(value) <= _SHOWN_CHARACTERS else value[:_SHOWN_CHARACTERS] + "…"
+        return json.dumps(cut, ensure_ascii=False)
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, int) and abs(value) >= 10**20:
+        return "a very large number"
+    return {"None": "an empty value", "True": "true", "False": "false"}.get(str(value), str(value))
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """The known name that is nearest to `word`, as `did you mean "x"?`, or an empty string."""
+    if not isinstance(word, str):
+        return ""
+    lower = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower()[:_SHOWN_CHARACTERS], lower, n=1)
+    return f'did you mean "{lower[close[0]]}"?' if close else ""
+
+
+def _with_hint(sentence: str, word: object, known: Iterable[str]) -> str:
+    near = did_you_mean(word, known)
+    return f"{sentence} ({near})" if near else sentence
+
+
+def choice_among(names: Sequence[str]) -> BeforeValidator:
+    """Annotates text that is one of `names`."""
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and value in names:
+            return value
+        raise refusal(_with_hint(f"{shown(value)} is not one of {', '.join(names)}", value, names))
+
+    return BeforeValidator(check)
+
+
+def choice(literal: Any) -> BeforeValidator:
+    """Annotates a `Literal` of names."""
+    return choice_among(get_args(literal))
+
+
+def _device(parse: Callable[[str], str]) -> BeforeValidator:
+    def check(value: object) -> object:
+        if not isinstance(value, str):
+            raise refusal(f"{shown(value)} is not the name of a device, such as CPU or GPU")
+        try:
+            return parse(value)
+        except ValueError as error:
+            raise refusal(_with_hint(f"{shown(value)} {error}", value, devices.COMMON)) from None
+
+    return BeforeValidator(check)
+
+
+def _check_count(value: object) -> object:
+    if value == AUTO and isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MAX_COUNT:
+        return value
+    sentence = f"{shown(value)} is neither auto nor a whole number from 1 to {_MAX_COUNT}"
+    raise refusal(_with_hint(sentence, value, [AUTO]))
+
+
+_HintName = Literal["auto", "latency", "throughput", "cumulative_throughput", "none"]
+_PrecisionName = Literal["native", "FP32", "FP16"]
+
+HintChoice = Annotated[_HintName, choice(_HintName)]
+"""A performance hint, or `auto`: the one that suits the scenario."""
+PrecisionChoice = Annotated[_PrecisionName, choice(_PrecisionName)]
+"""What a model's weights are measured in: as the model is, or converted."""
+ScenarioChoice = Annotated[Scenario, choice_among([scenario.value for scenario in Scenario])]
+CountChoice = Annotated[Count, BeforeValidator(_check_count)]
+"""A number from 1, or `auto`: left to OpenVINO."""
+BatchSize = Annotated[int, Field(strict=True, ge=1, le=_MAX_COUNT)]
+"""Samples per inference."""
+MachineDevice = Annotated[
+    str,
+    _device(devices.parse_plain),
+    Field(json_schema_extra={"pattern": devices.PLAIN_PATTERN, "examples": ["CPU", "GPU", "GPU.1", "NPU"]}),
+]
+"""A device that is in a machine, in its canonical spelling."""
+CampaignDevice = Annotated[
+    str,
+    Field(max_length=256),
+    _device(devices.parse),
+    Field(json_schema_extra={"pattern": devices.PATTERN, "examples": ["CPU", "GPU", "NPU", "AUTO:GPU,CPU"]}),
+]
+"""A device or a composite of devices, in its canonical spelling."""
+
+
+class OneOrMore:
+    """Annotates a tuple: a single value may stand for a list of one; values are unique, and there is one."""
+
+    def __init__(self, advice: str = "give a value, or leave the key out for its default") -> None:
+        self._advice = advice
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        inner = core_schema.no_info_after_validator_function(self._check, handler(source))
+        return core_schema.no_info_before_validator_function(
+            lambda value: value if isinstance(value, list | tuple) else [value], inner
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        array = handler(schema)
+        return {"anyOf": [array["items"], {**array, "minItems": 1, "uniqueItems": True}]}
+
+    def _check(self, values: tuple[object, ...]) -> tuple[object, ...]:
+        if not values:
+            raise refusal(f"the list is empty; {self._advice}")
+        for index, value in enumerate(values):
+            if value in values[:index]:
+                raise refusal(f"{shown(value)} is listed twice", index)
+        return values
+
+
+Dimension = OneOrMore("nothing is left to measure; give a value, or leave the key out for its default")
+"""The annotation of the lists in `matrix`."""
