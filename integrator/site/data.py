@@ -1,0 +1,243 @@
+"""What the results site shows, as plain values: no HTML, no files.
+
+`view_of` turns the merged table, the machines' descriptions and the facts of the campaign into a `View`.
+Pages draw a view; `as_json` gives its numbers in full to whoever wants to compute with them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from pandas import DataFrame
+
+from integrator.site.answers import BestTable, best_tables
+from integrator.site.cells import (
+    Cell,
+    clean_text,
+    count_cell,
+    number_cell,
+    text_cell,
+    to_number,
+    to_text,
+)
+from integrator.site.columns import COLUMNS, Column
+from integrator.site.machines import MachineFacts, machine_facts
+from integrator.site.rows import RawFile, Row
+from protocol.layout import split_result_name
+from protocol.machine import MachineDescription
+from protocol.result import Status
+
+__all__ = ["CampaignFacts", "Summary", "View", "as_json", "rows_of", "view_of"]
+
+_FLOATING = {"f32", "f16", "bf16"}
+_NUMBERS = {column.key for column in COLUMNS if column.kind != "text"} | {
+    "latency_p95_ms",
+    "latency_min_ms",
+    "latency_max_ms",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignFacts:
+    """What is said of the campaign itself; every count is taken from the table."""
+
+    id: str
+    title: str
+    created_at: datetime
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The campaign in a few numbers."""
+
+    machines: int
+    models: int
+    tests: int
+    ok: int
+    not_ok: tuple[tuple[str, int], ...]
+    """Each other status that occurs, in words, and how often."""
+    done: int
+    """Tests that ended in some way; the others have not run."""
+    noisy: int
+    invalid: int
+    openvino_versions: tuple[str, ...]
+    partial: str
+    """Says how far an incomplete campaign has come; empty for a complete one."""
+
+    @property
+    def failures(self) -> int:
+        """How many tests are not ok."""
+        return self.tests - self.ok
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything that the site shows."""
+
+    campaign: CampaignFacts
+    summary: Summary
+    best: tuple[BestTable, ...]
+    rows: tuple[Row, ...]
+    machines: tuple[MachineFacts, ...]
+
+
+def view_of(
+    table: DataFrame,
+    *,
+    machines: Mapping[str, MachineDescription],
+    campaign: CampaignFacts,
+    raw_files: Mapping[str, Sequence[str]] | None = None,
+) -> View:
+    """Work out what to show. `raw_files` names each machine's raw result files, `<test_id>.<run>.json.gz`."""
+    rows = rows_of(table, raw_files=raw_files)
+    names = list(dict.fromkeys([*(row.machine for row in rows), *sorted(map(clean_text, machines))]))
+    described = {clean_text(name): description for name, description in machines.items()}
+    return View(
+        campaign=campaign,
+        summary=_summary(rows, machines=len(names), complete=campaign.complete),
+        best=best_tables(rows),
+        rows=rows,
+        machines=tuple(machine_facts(name, described.get(name)) for name in names),
+    )
+
+
+def rows_of(table: DataFrame, *, raw_files: Mapping[str, Sequence[str]] | None = None) -> tuple[Row, ...]:
+    """Every test of the table, in the table's order."""
+    anchors: set[str] = set()
+    raw = _raw_by_test(raw_files or {})
+    return tuple(_row(record, anchors, raw) for record in _records(table))
+
+
+def as_json(view: View) -> dict[str, object]:
+    """The view as JSON values: every number in full, null where there is none."""
+    return {
+        "schema_version": 1,
+        "campaign": {
+            "id": clean_text(view.campaign.id),
+            "title": clean_text(view.campaign.title),
+            "created_at": view.campaign.created_at.isoformat(),
+            "complete": view.campaign.complete,
+        },
+        "summary": asdict(view.summary),
+        "columns": [asdict(column) for column in COLUMNS],
+        "machines": [asdict(machine) for machine in view.machines],
+        "rows": [
+            {**row.values, "raw": [{"run": file.run, "href": file.href} for file in row.raw]}
+            for row in view.rows
+        ],
+    }
+
+
+def _records(table: DataFrame) -> list[dict[str, object]]:
+    names = [str(name) for name in table.columns]
+    return [dict(zip(names, values, strict=True)) for values in table.itertuples(index=False, name=None)]
+
+
+def _row(
+    record: Mapping[str, object], anchors: set[str], raw: Mapping[tuple[str, str], tuple[RawFile, ...]]
+) -> Row:
+    machine, test = to_text(record.get("machine")), to_text(record.get("test_id"))
+    return Row(
+        anchor=_anchor(f"{machine}-{test}", anchors),
+        machine=machine,
+        model=to_text(record.get("model")),
+        # Without a status nothing says that the test went well.
+        status=to_text(record.get("status")) or str(Status.NOT_RUN),
+        reason=to_text(record.get("reason")),
+        verdict=to_text(record.get("verdict")),
+        verdict_reasons=to_text(record.get("verdict_reasons")),
+        cells={column.key: _cell(column, record) for column in COLUMNS},
+        values={key: _json_value(key, value) for key, value in record.items()},
+        raw=raw.get((machine, test), ()),
+    )
+
+
+def _cell(column: Column, record: Mapping[str, object]) -> Cell:
+    value = record.get(column.key)
+    if column.kind == "number":
+        return number_cell(value, column.unit)
+    if column.kind == "count":
+        return count_cell(value)
+    if column.key == "precision":
+        return text_cell(value, detail=_ran_in(record))
+    if column.key == "device":
+        return text_cell(value, detail=_ran_on(record))
+    return text_cell(value)
+
+
+def _ran_in(record: Mapping[str, object]) -> str:
+    """How the device ran a floating-point model, where that is not the precision of its file.
+
+    A quantized model reports the precision of what was left unquantized, which says nothing of the rest.
+    """
+    file = to_text(record.get("precision")).casefold().replace("fp", "f")
+    effective = to_text(record.get("effective_precision"))
+    differs = effective.casefold().replace("fp", "f") != file
+    return f"ran in {effective}" if effective and file in _FLOATING and differs else ""
+
+
+def _ran_on(record: Mapping[str, object]) -> str:
+    devices = to_text(record.get("execution_devices"))
+    return f"ran on {devices}" if devices and devices != to_text(record.get("device")) else ""
+
+
+def _json_value(key: str, value: object) -> float | str | None:
+    number = to_number(value) if key in _NUMBERS else None
+    if number is not None:
+        return int(number) if number.is_integer() else number
+    return to_text(value) or None
+
+
+def _anchor(text: str, taken: set[str]) -> str:
+    """An id that stays the same from one build to the next and is unique on the page."""
+    base = "row-" + (re.sub(r"[^A-Za-z0-9_.]+", "-", text).strip("-")[:200] or "test")
+    anchor, count = base, 1
+    while anchor in taken:
+        count += 1
+        anchor = f"{base}--{count}"
+    taken.add(anchor)
+    return anchor
+
+
+def _raw_by_test(raw_files: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], tuple[RawFile, ...]]:
+    found: dict[tuple[str, str], list[RawFile]] = {}
+    for machine, names in raw_files.items():
+        for name in names:
+            if split := split_result_name(name):
+                file = RawFile(run=split[1], href=f"data/raw/{machine}/{name}")
+                found.setdefault((machine, split[0]), []).append(file)
+    return {key: tuple(sorted(files, key=lambda file: file.run)) for key, files in found.items()}
+
+
+def _summary(rows: Sequence[Row], *, machines: int, complete: bool) -> Summary:
+    statuses = Counter(row.status for row in rows)
+    done = len(rows) - statuses[Status.NOT_RUN]
+    known = [str(status) for status in Status]
+    order = [*known, *sorted(set(statuses) - set(known))]
+    return Summary(
+        machines=machines,
+        models=len({row.model for row in rows}),
+        tests=len(rows),
+        ok=statuses[Status.OK],
+        not_ok=tuple(
+            (status.replace("_", " "), statuses[status])
+            for status in order
+            if status != Status.OK and statuses[status]
+        ),
+        done=done,
+        noisy=_verdicts(rows, "noisy"),
+        invalid=_verdicts(rows, "invalid"),
+        openvino_versions=tuple(
+            dict.fromkeys(str(version) for row in rows if (version := row.values.get("openvino_version")))
+        ),
+        partial="" if complete else f"partial: {done} of {len(rows)} tests",
+    )
+
+
+def _verdicts(rows: Iterable[Row], verdict: str) -> int:
+    return sum(row.verdict == verdict for row in rows)

@@ -1,0 +1,61 @@
+"""One test, as a row of the site's table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from integrator.site.cells import MISSING, Cell
+from protocol.result import Status
+
+__all__ = ["RawFile", "Row"]
+
+
+@dataclass(frozen=True, slots=True)
+class RawFile:
+    """The raw result of one run, and where the site keeps it."""
+
+    run: int
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One test: how it ended, and a cell for each column that is shown."""
+
+    anchor: str
+    machine: str
+    model: str
+    status: str
+    reason: str
+    verdict: str
+    verdict_reasons: str
+    cells: Mapping[str, Cell]
+    values: Mapping[str, float | str | None]
+    """Every column of the table, in full."""
+    raw: tuple[RawFile, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the test ended well."""
+        return self.status == Status.OK
+
+    @property
+    def status_words(self) -> str:
+        """The status as it is read: `out of memory`."""
+        return self.status.replace("_", " ")
+
+    @property
+    def settings(self) -> str:
+        """What was set, on one line."""
+        parts = [self._text(key) for key in ("precision", "device", "scenario")]
+        if (hint := self._text("hint")) and hint != "none":
+            parts.append(f"{hint} hint")
+        if batch := self._text("batch"):
+            parts.append(f"batch {batch}")
+        if streams := self._text("streams"):
+            parts.append(f"{streams} stream{'' if streams == '1' else 's'}")
+        return " · ".join(part for part in parts if part)
+
+    def _text(self, key: str) -> str:
+        return self.cells.get(key, MISSING).text

@@ -1,0 +1,249 @@
+"""The page in a browser, from a folder."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = Path("/usr/bin/chromium")
+DRIVER = Path("/usr/bin/chromedriver")
+
+
+def _load_sample() -> ModuleType:
+    spec = importlib.util.spec_from_file_location(
+        "fleetmark_page_sample", Path(__file__).with_name("sample.py")
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+sample = _load_sample()
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path: Path = sample.build_sample(tmp_path_factory.mktemp("site"))
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    missing = [str(path) for path in (CHROMIUM, DRIVER) if not path.exists()]
+    if missing:
+        pytest.skip(f"Chromium and chromedriver are not installed: no {' and no '.join(missing)}")
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--no-first-run",
+        f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    # The path is given, so Selenium neither looks for a driver nor counts its use.
+    browser = webdriver.Chrome(options=options, service=Service(executable_path=str(DRIVER)))
+    try:
+        yield browser
+    finally:
+        browser.quit()
+
+
+@pytest.fixture
+def window(driver: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
+    """The browser at a desktop's width, with scripts on; fails where the console has an error."""
+    resize(driver, 1440)
+    driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    driver.get("about:blank")
+    for log in ("browser", "performance"):  # what an earlier page left
+        driver.get_log(log)  # type: ignore[no-untyped-call]
+    yield driver
+    assert driver.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+def resize(driver: webdriver.Chrome, width: int) -> None:
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
+def column(driver: webdriver.Chrome, key: str) -> list[str]:
+    """What the visible rows show in one column."""
+    script = """
+        const index = [...document.querySelectorAll('#all th[data-key]')].findIndex(
+            (heading) => heading.dataset.key === arguments[0]);
+        return [...document.querySelectorAll('#all tbody tr')]
+            .filter((row) => row.offsetParent !== null)
+            .map((row) => row.cells[index].dataset.sort);
+    """
+    cells: list[str] = driver.execute_script(script, key)
+    return cells
+
+
+def heading(driver: webdriver.Chrome, key: str) -> str | None:
+    return driver.find_element(By.CSS_SELECTOR, f"#all th[data-key={key}]").get_attribute("aria-sort")
+
+
+def press(driver: webdriver.Chrome, key: str, with_key: str = "") -> None:
+    button = driver.find_element(By.CSS_SELECTOR, f"#all th[data-key={key}] button")
+    if with_key:
+        button.send_keys(with_key)
+    else:
+        button.click()
+
+
+def numbers(cells: list[str]) -> list[float]:
+    return [float(cell) for cell in cells if cell]
+
+
+def test_loads_from_a_folder(window: webdriver.Chrome, page: str) -> None:
+    window.get(page)
+    assert len(column(window, "fps")) == 30
+    events = [json.loads(entry["message"])["message"] for entry in window.get_log("performance")]  # type: ignore[no-untyped-call]
+    loaded = {
+        event["params"]["request"]["url"]
+        for event in events
+        if event["method"] == "Network.requestWillBeSent"
+    }
+    assert {url.rsplit("/", 1)[-1] for url in loaded} >= {"index.html", "site.css", "site.js"}
+    assert all(url.startswith(("file:", "data:", "about:")) for url in loaded), loaded
+
+
+def test_sorts_by_a_click_and_keeps_it_in_the_address(window: webdriver.Chrome, page: str) -> None:
+    window.get(page)
+    before = column(window, "fps")
+    press(window, "fps")
+    cells = column(window, "fps")
+    assert numbers(cells) == sorted(numbers(before), reverse=True)
+    assert cells != before
+    assert cells[-6:] == [""] * 6  # what is missing comes last
+    assert heading(window, "fps") == "descending"
+    assert "sort=fps" in window.current_url
+    press(window, "fps")
+    cells = column(window, "fps")
+    assert numbers(cells) == sorted(numbers(before))
+    assert cells[-6:] == [""] * 6
+    url = window.current_url
+
+    window.get("about:blank")
+    window.get(url)
+    assert column(window, "fps") == cells
+    assert heading(window, "fps") == "ascending"
+    for _ in ("the empty page", "ascending", "descending"):
+        window.back()
+    assert heading(window, "fps") == "descending"
+
+
+def test_sorts_by_keyboard(window: webdriver.Chrome, page: str) -> None:
+    window.get(page)
+    press(window, "latency_ms", Keys.ENTER)
+    assert numbers(column(window, "latency_ms")) == sorted(numbers(column(window, "latency_ms")))
+    assert heading(window, "latency_ms") == "ascending"
+    press(window, "model", Keys.SPACE)
+    assert column(window, "model") == sorted(column(window, "model"))
+    assert heading(window, "latency_ms") is None
+
+
+@pytest.mark.parametrize("key", ["machine", "status", "verdict", "batch", "latency_p99_ms", "iterations"])
+def test_every_kind_of_column_sorts(window: webdriver.Chrome, page: str, key: str) -> None:
+    window.get(page)
+    press(window, key)
+    ordered = [cell for cell in column(window, key) if cell]
+    assert len(column(window, key)) == 30
+    assert ordered == (sorted(ordered, key=float) if ordered[0][0].isdigit() else sorted(ordered))
+
+
+def test_filters(window: webdriver.Chrome, page: str) -> None:
+    window.get(page)
+    field = window.find_element(By.NAME, "q")
+    field.send_keys("XEON yolo")
+    assert set(column(window, "machine")) == {"xeon-8480"}
+    assert len(column(window, "machine")) == 2
+    assert window.find_element(By.NAME, "count").text == "2 of 30 tests"
+    window.find_element(By.CSS_SELECTOR, "form.controls button[type=reset]").click()
+    assert len(column(window, "machine")) == 30
+    Select(window.find_element(By.NAME, "show")).select_by_value("failures")
+    assert sorted(column(window, "status")) == sorted(status.replace("_", " ") for status in sample.FAILURES)
+    assert "show=failures" in window.current_url
+
+
+def test_a_link_to_a_test_shows_it_even_when_filtered(window: webdriver.Chrome, page: str) -> None:
+    window.get(f"{page}#show=failures")
+    assert len(column(window, "fps")) == 6
+    link = window.find_element(By.CSS_SELECTOR, ".best a.value")
+    link.click()
+    target = (link.get_attribute("href") or "").rpartition("#")[2]
+    assert window.find_element(By.ID, target).is_displayed()
+
+
+def test_without_scripts_all_is_there(window: webdriver.Chrome, page: str) -> None:
+    window.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    window.get(page)
+    rows = window.find_elements(By.CSS_SELECTOR, "#all tbody tr")
+    assert sum(row.is_displayed() for row in rows) == 30
+    assert not window.find_element(By.CSS_SELECTOR, "form.controls").is_displayed()
+    assert not window.find_elements(By.CSS_SELECTOR, "#all thead button")
+    summary = window.find_element(By.CSS_SELECTOR, "#all details summary")
+    summary.click()
+    assert "ScatterNDUpdate" in window.find_element(By.CSS_SELECTOR, "#all details .full").text
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_body_does_not_scroll_sideways(window: webdriver.Chrome, page: str, width: int) -> None:
+    resize(window, width)
+    window.get(page)
+    for details in window.find_elements(By.CSS_SELECTOR, "details"):
+        window.execute_script("arguments[0].open = true", details)
+    scroll, inner = window.execute_script(
+        "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    assert scroll == inner <= width
+
+
+def test_wide_table_scrolls_by_keyboard(window: webdriver.Chrome, page: str) -> None:
+    resize(window, 390)
+    window.get(page)
+    region = window.find_element(By.CSS_SELECTOR, ".scroll.all")
+    region.send_keys(Keys.ARROW_RIGHT * 3)
+    assert region.get_attribute("role") == "region"
+    assert window.switch_to.active_element == region
+
+
+def test_headings_stay_in_view(window: webdriver.Chrome, page: str) -> None:
+    window.get(page)
+    moved = window.execute_script(
+        "const region = document.querySelector('.scroll.all'); region.scrollTop = 400;"
+        "return document.querySelector('#all thead').getBoundingClientRect().top"
+        " - region.getBoundingClientRect().top"
+    )
+    assert abs(moved) <= 2
+
+
+def test_prints_every_column(window: webdriver.Chrome, page: str) -> None:
+    resize(window, 1047)  # A4 landscape with its margins
+    window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        window.get(page)
+        window.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+        assert window.execute_script("return document.documentElement.scrollWidth") <= 1047
+        assert "ScatterNDUpdate" in window.find_element(By.CSS_SELECTOR, "#all details .full").text
+    finally:
+        window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})

@@ -1,0 +1,392 @@
+"""The results site: what it says, that its HTML is sound, and that nothing from a machine becomes markup."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import json
+import math
+import os
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import html5lib  # type: ignore[import-untyped]
+import numpy as np
+import pandas as pd
+import pytest
+
+from integrator.site.build import build_site, render_index
+from integrator.site.cells import clean_text, count_cell, first_words, format_number, number_cell, to_text
+from integrator.site.data import as_json, view_of
+from protocol.errors import UserError
+
+
+def _load_sample() -> ModuleType:
+    # The tests are no package, so that the browser's tests and these share a file by its path.
+    path = Path(__file__).parents[1] / "site" / "sample.py"
+    spec = importlib.util.spec_from_file_location("fleetmark_site_sample", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+sample = _load_sample()
+HTML = "{http://www.w3.org/1999/xhtml}"
+RTL = "\u202eexe.tab\u202c"
+NASTY = [
+    "<script>alert(1)</script>",
+    "</script></style></title></table>",
+    "\"' onmouseover=alert(1) x='",
+    "{{ 7 * 7 }}{% raw %}",
+    '=HYPERLINK("x";"y")',
+    RTL,
+    "&lt;b&gt; &amp;",
+    "]]><!-- --!>",
+]
+
+
+def page_of(*rows: dict[str, Any], **settings: Any) -> str:
+    settings = {"machines": {}, "campaign": sample.campaign(), **settings}
+    return render_index(view_of(sample.table(*rows), **settings))
+
+
+def parse(html: str) -> Any:
+    """The document's tree; any error of the HTML5 parsing algorithm raises."""
+    return html5lib.HTMLParser(strict=True).parse(html)
+
+
+def text_of(element: Any) -> str:
+    return "".join(element.itertext())
+
+
+def body_rows(tree: Any) -> list[Any]:
+    table = next(element for element in tree.iter(f"{HTML}table") if element.get("id") == "all")
+    return [row for row in table.find(f"{HTML}tbody") if row.get("data-status")]
+
+
+def check_tables(tree: Any) -> None:
+    """Every row of every table fills exactly the same columns."""
+    for table in tree.iter(f"{HTML}table"):
+        widths = []
+        spans: list[int] = []  # columns that a cell above still takes, for how many rows
+        for row in table.iter(f"{HTML}tr"):
+            widths.append(sum(int(cell.get("colspan", 1)) for cell in row) + len(spans))
+            spans = [left - 1 for left in spans if left > 1]
+            spans += [rows - 1 for cell in row if (rows := int(cell.get("rowspan", 1))) > 1]
+        assert len(set(widths)) == 1, widths
+
+
+def test_sample_page_is_html5_and_whole() -> None:
+    rows = sample.sample_rows()
+    tree = parse(page_of(*rows, machines=sample.sample_machines(), campaign=sample.campaign(complete=False)))
+    check_tables(tree)
+    text = re.sub(r"\s+", " ", text_of(tree))
+    assert len(body_rows(tree)) == len(rows) == 30
+    for reason in sample.FAILURES.values():
+        assert re.sub(r"\s+", " ", reason).strip() in text
+    assert "partial: 29 of 30 tests" in text
+    assert "no description of this machine has arrived" in text
+    assert "cpufreq is not there" in text
+    ids = [element.get("id") for element in tree.iter() if element.get("id")]
+    assert len(ids) == len(set(ids))
+    for element in tree.iter():
+        href = element.get("href") or ""
+        if href.startswith("#"):
+            assert href[1:] in ids
+        if label := element.get("aria-labelledby"):
+            assert label in ids
+
+
+def test_row_carries_status_reason_verdict_and_note() -> None:
+    tree = parse(
+        page_of(
+            sample.row(verdict="noisy", verdict_reasons="other load: 2 cores"),
+            sample.failure("out_of_memory", "cannot allocate", latency_ms=3.21),
+        )
+    )
+    good, bad = (text_of(row) for row in body_rows(tree))
+    assert "noisy" in good
+    assert "other load: 2 cores" in good
+    assert "needs 512 more" in good
+    assert "14.2" in good
+    assert "out of memory" in bad
+    assert "cannot allocate" in bad
+    assert "3.21" in bad  # numbers of the runs that went well
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_text_from_a_machine_stays_text(text: str) -> None:
+    names = ("machine", "model", "device", "verdict_reasons", "openvino_version", "hint", "latency_p99_ms")
+    html = page_of(
+        sample.row(**dict.fromkeys(names, text), verdict="noisy"),
+        sample.failure(text, text, machine=text, test_id=text),
+        campaign=sample.campaign(title=text),
+        machines={"m": sample.description("m", cpu_model=text)},
+    )
+    tree = parse(html)
+    check_tables(tree)
+    assert [text_of(script) for script in tree.iter(f"{HTML}script")] == [""]
+    assert not [name for element in tree.iter() for name in element.attrib if name.startswith("on")]
+    assert "49{%" not in html
+    first, second = body_rows(tree)
+    assert text in text_of(first)
+    assert text in text_of(second)
+    assert text in text_of(tree.find(f".//{HTML}title"))
+    # Wherever it is drawn it is isolated, so that it cannot reverse what stands beside it.
+    holders = [
+        element for element in tree.find(f"{HTML}body").iter() if element.text and text in element.text
+    ]
+    assert holders
+    assert {element.tag for element in holders} == {f"{HTML}bdi"}
+
+
+def test_long_reason_is_there_in_full_and_folded() -> None:
+    reason = "word " * 1999 + "last!"
+    assert len(reason) == 10_000
+    (row,) = body_rows(parse(page_of(sample.failure("failed", reason))))
+    details = row.find(f".//{HTML}details")
+    assert reason in text_of(details)
+    assert len(text_of(details.find(f"{HTML}summary"))) < 100
+
+
+def test_control_characters_are_shown_and_do_not_break_the_page() -> None:
+    reason = "\x1b[31mred\x00 \ud800 \uffff \U0001fffe \x9b end"
+    (row,) = body_rows(parse(page_of(sample.failure("crashed", reason))))
+    assert "␛[31mred␀" in text_of(row)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [sample.row()],
+        [sample.failure(status, reason) for status, reason in sample.FAILURES.items()],
+        [dict.fromkeys(sample.CSV_COLUMNS)],
+        [sample.row(latency_ms=None, throughput_fps=math.nan, model=None, verdict=None)] * 2,
+    ],
+    ids=["empty", "one row", "only failures", "all null", "null columns and one id twice"],
+)
+def test_edges_still_make_a_page(rows: list[dict[str, Any]]) -> None:
+    for complete in (True, False):
+        tree = parse(page_of(*rows, campaign=sample.campaign(complete=complete)))
+        check_tables(tree)
+        assert len(body_rows(tree)) == len(rows)
+        text = text_of(tree)
+        assert "nan" not in text.lower().replace("finance", "")
+        assert "None" not in text
+
+
+def test_table_without_columns_makes_a_page() -> None:
+    view = view_of(pd.DataFrame(), machines={}, campaign=sample.campaign())
+    assert "No test in this campaign." in text_of(parse(render_index(view)))
+
+
+def test_table_read_back_from_csv_gives_the_same_page() -> None:
+    rows = sample.sample_rows()
+    frame = sample.table(*rows)
+    texts = pd.read_csv(io.StringIO(frame.to_csv(index=False)), dtype=str)
+    guessed = pd.read_csv(io.StringIO(frame.to_csv(index=False)))
+    pages = {
+        render_index(view_of(table, machines={}, campaign=sample.campaign()))
+        for table in (frame, texts, guessed)
+    }
+    assert len(pages) == 1
+
+
+def best(view: Any, key: str, model: int = 0) -> list[tuple[str, str, str]]:
+    table = next(table for table in view.best if table.key == key)
+    return [(cell.value.text, cell.relation, cell.note) for cell in table.rows[model].cells]
+
+
+def test_best_takes_ok_and_not_invalid_and_latency_of_sync() -> None:
+    rows = [
+        sample.row(machine="a", latency_ms=5.0, throughput_fps=100, batch=8),
+        sample.row(machine="a", latency_ms=4.0, throughput_fps=90),
+        sample.row(machine="a", latency_ms=1.0, throughput_fps=250, scenario="async"),
+        sample.row(machine="a", latency_ms=0.1, throughput_fps=9000, verdict="invalid"),
+        sample.failure("failed", "why", machine="a", latency_ms=0.1, throughput_fps=9000),
+        sample.row(machine="b", latency_ms=8.0, throughput_fps=500, verdict="noisy"),
+        sample.failure("timeout", "why", machine="c"),
+        sample.row(machine="d", scenario="async", throughput_fps=50),
+        sample.row(machine="e", model="other"),
+    ]
+    view = view_of(sample.table(*rows), machines={}, campaign=sample.campaign())
+    assert best(view, "latency_ms") == [
+        ("4.00", "best", ""),
+        ("8.00", "2.00 × the best", ""),
+        ("", "", "timeout"),
+        ("", "", "no sync test"),
+        ("", "", "not in this campaign"),
+    ]
+    assert best(view, "throughput_fps")[:2] == [("250", "50.0 % of the best", ""), ("500", "best", "")]
+    cell = view.best[0].rows[0].cells[0]
+    assert cell.settings == "FP32 · CPU · sync · latency hint · batch 1 · 1 stream"
+    assert view.best[0].rows[0].cells[1].noisy
+
+
+def test_summary_counts() -> None:
+    view = view_of(sample.table(*sample.sample_rows()), machines={}, campaign=sample.campaign(complete=False))
+    summary = view.summary
+    assert (summary.machines, summary.models, summary.tests, summary.ok) == (3, 5, 30, 24)
+    assert dict(summary.not_ok) == dict.fromkeys(
+        ["failed", "timeout", "crashed", "out of memory", "unsupported", "not run"], 1
+    )
+    assert (summary.noisy, summary.invalid, summary.done) == (2, 1, 29)
+
+
+def test_precision_says_what_ran_unless_the_model_is_quantized() -> None:
+    rows = [
+        sample.row(effective_precision="bf16"),
+        sample.row(effective_precision="f32"),
+        sample.row(precision="INT8", effective_precision="f32"),
+    ]
+    view = view_of(sample.table(*rows), machines={}, campaign=sample.campaign())
+    assert [row.cells["precision"].detail for row in view.rows] == ["ran in bf16", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"), (0.012345, "0.0123"), (0.9999, "1.00"), (4.5678, "4.57"), (99.96, "100"), (999.6, "1,000"),
+        (12345.6, "12,300"), (1e-7, "1.00e-07"), (-3.14159, "-3.14"), (5e15, "5.00e+15"),
+    ],
+)  # fmt: skip
+def test_three_significant_digits(value: float, text: str) -> None:
+    assert format_number(value) == text
+
+
+def test_cells() -> None:
+    assert number_cell("12.5", "ms").exact == "12.5 ms"
+    assert number_cell(np.float32(0.5)).sort == 0.5
+    assert number_cell("needs 3 more").kind == "note"
+    assert number_cell(math.inf).kind == "note"
+    assert [number_cell(empty).kind for empty in (None, math.nan, pd.NA, "", np.nan)] == ["missing"] * 5
+    assert count_cell(12345.0).text == "12,345"
+    assert to_text(["CPU", "GPU.0"]) == "CPU, GPU.0"
+    assert clean_text("a\r\nb\tc") == "a\nb\tc"
+    assert first_words("short", 10) == "short"
+    assert first_words("one two three", 9) == "one two …"
+    assert first_words("x" * 50, 9) == "x" * 9 + " …"
+
+
+def build_in(folder: Path, **settings: Any) -> Path:
+    frame = sample.table(sample.row(), sample.failure("failed", "why", test_id="t2"))
+    settings = {
+        "table": frame,
+        "machines": {},
+        "campaign": sample.campaign(),
+        "raw": None,
+        "csv": b"x",
+        **settings,
+    }
+    return build_site(folder, **settings)
+
+
+def test_build_writes_the_whole_site(tmp_path: Path) -> None:
+    page = sample.build_sample(tmp_path)
+    site = tmp_path / "site"
+    assert page == site / "index.html"
+    files = {str(path.relative_to(site)) for path in site.rglob("*") if path.is_file()}
+    assert {
+        "index.html",
+        "assets/site.css",
+        "assets/site.js",
+        "data/results.csv",
+        "data/results.json",
+    } <= files
+    tree = parse(page.read_text("utf-8"))
+    links = {element.get("href") or element.get("src") for element in tree.iter()} - {None}
+    local = {link for link in links if not link.startswith(("#", "data:"))}
+    assert len([link for link in local if link.startswith("data/raw/")]) == 48
+    assert local <= files
+    assert sorted(os.listdir(tmp_path)) == ["raw", "site"]  # noqa: PTH208
+    data = json.loads((site / "data" / "results.json").read_text())
+    assert (
+        len(data["rows"])
+        == len(list(csv.DictReader(io.StringIO((site / "data" / "results.csv").read_text()))))
+        == 30
+    )
+    assert data["rows"][0]["latency_ms"] == 14.2
+    assert data["rows"][3]["latency_ms"] is None
+    assert data["rows"][0]["raw"][0]["href"] == "data/raw/nuc-13/resnet50-sync.0.json.gz"
+
+
+def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
+    site = sample.build_sample(tmp_path).parent
+    for name in ("index.html", "assets/site.css", "assets/site.js"):
+        text = (site / name).read_text("utf-8")
+        assert not re.search(
+            r"https?:|//[a-z]|url\(|@import|fetch\(|XMLHttpRequest", text.replace("// ", "")
+        ), name
+
+
+def test_build_replaces_its_own_site_and_nothing_else(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    build_in(site, csv=b"old")
+    (site / "data" / "stray").write_text("from the old site")
+    source = tmp_path / "new.csv"
+    source.write_bytes(b"new")
+    build_in(site, csv=source)
+    assert (site / "data" / "results.csv").read_bytes() == b"new"
+    assert not (site / "data" / "stray").exists()
+
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match="did not build"):
+        build_in(mine)
+    assert (mine / "thesis.txt").read_text() == "mine"
+
+
+def test_failed_build_leaves_the_old_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = tmp_path / "site"
+    build_in(site, csv=b"old")
+    with pytest.raises(FileNotFoundError):
+        build_in(site, csv=tmp_path / "missing.csv")
+
+    real = Path.rename
+
+    def rename(self: Path, target: Path) -> Path:
+        if self.name == "new":
+            raise OSError("the disk is gone")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(OSError, match="disk is gone"):
+        build_in(site, csv=b"new")
+    assert (site / "data" / "results.csv").read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["site"]  # noqa: PTH208
+
+
+def test_only_raw_results_are_published(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    (raw / "nuc-13").mkdir(parents=True)
+    (raw / "Not A Machine").mkdir()
+    secret = tmp_path / "t1.9.json.gz"
+    secret.write_text("secret")
+    (raw / "nuc-13" / "t1.0.json.gz").write_text("raw")
+    (raw / "nuc-13" / "notes.txt").write_text("notes")
+    (raw / "nuc-13" / "t1.1.json.gz").symlink_to(secret)
+    (raw / "Not A Machine" / "t1.0.json.gz").write_text("raw")
+    (raw / "linked").symlink_to(raw / "nuc-13")
+    site = build_in(tmp_path / "site", raw=raw).parent
+    assert [path.relative_to(site / "data/raw") for path in (site / "data/raw").rglob("*.*")] == [
+        Path("nuc-13/t1.0.json.gz")
+    ]
+    assert (site / "index.html").read_text().count("data/raw/") == 1
+
+
+def test_json_is_plain() -> None:
+    view = view_of(
+        sample.table(*sample.sample_rows()), machines=sample.sample_machines(), campaign=sample.campaign()
+    )
+    data = json.loads(json.dumps(as_json(view), allow_nan=False))
+    assert set(data["rows"][0]) == {*sample.CSV_COLUMNS, "raw"}
+    assert [machine["name"] for machine in data["machines"]] == ["nuc-13", "xeon-8480", "edge-n100"]
