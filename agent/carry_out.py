@@ -1,0 +1,224 @@
+"""One job from its first heartbeat to its last: models, machine, runs in the order of the schedule."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from agent.execute import Ending, execute
+from agent.machine.describe import describe
+from agent.models import ModelCache
+from agent.outcome import Outcome, judge
+from agent.spool import Spool
+from agent.stop import Stop
+from agent.worker.spec import InputSpec, RunSpec
+from protocol.errors import TransferError, TransientTransferError
+from protocol.job import AUTO, Count, Job, ModelRef, PlannedTest, ScheduledRun
+from protocol.layout import CampaignFolder, split_result_name
+from protocol.machine import MachineDescription
+from protocol.result import CompiledSettings, Phases, Result, Samples, Status
+from protocol.status import AgentState, Heartbeat
+from protocol.transfer import TransferClient
+from protocol.version import __version__
+
+__all__ = ["JobRunner"]
+
+_log = logging.getLogger("fleetmark.agent")
+
+_LAST_PUSH_S = 60.0
+"""How long the end of a job waits for a server that does not answer."""
+
+
+class JobRunner:
+    """Carries out one job of one machine."""
+
+    def __init__(self, job: Job, client: TransferClient, *, work: Path, stop: Stop) -> None:
+        self._job = job
+        self._client = client
+        self._stop = stop
+        self._folder = CampaignFolder(job.machine, job.campaign)
+        self._cache = ModelCache(work / "models")
+        self._spool = Spool(work / "spool" / job.campaign, self._folder)
+        self._scratch = work / "scratch"
+        self._tests = {test.id: test for test in job.tests}
+        self._models = {model.sha256: model for model in job.models}
+        self._unfetched: dict[str, str] = {}
+        self._given_up: dict[str, str] = {}
+        """Tests that are not repeated, and why."""
+        self._done = 0
+        self._failed = 0
+        self._openvino: str | None = None
+
+    def pending(self) -> list[ScheduledRun]:
+        """The runs that have no result yet, neither on the server nor waiting here."""
+        there = {*self._client.list(self._folder.results), *self._spool.names()}
+        ended = {name for name in map(split_result_name, there) if name}
+        return [entry for entry in self._job.schedule if (entry.test, entry.run) not in ended]
+
+    def run(self) -> AgentState:
+        """Carry out what is pending.
+
+        Raises:
+            TransferError: the server could not be reached before the first run, or results still wait here.
+        """
+        pending = self.pending()
+        self._done = len(self._job.schedule) - len(pending)
+        if pending:
+            self._say(AgentState.PREPARING, detail="fetching models, looking at the machine")
+            self._describe_machine()
+            self._fetch_models(pending)
+        for entry in pending:
+            if self._stop.is_set():
+                break
+            self._carry_out(entry)
+        self._push_the_rest()
+        left = len(self._job.schedule) - self._done
+        state = AgentState.STOPPED if left else AgentState.FINISHED
+        self._say(state, detail=f"{left} runs were not started" if left else "")
+        return state
+
+    def _describe_machine(self) -> None:
+        description: MachineDescription = describe(self._job.machine)
+        self._openvino = description.configuration.openvino
+        self._client.write(self._folder.machine, description.to_bytes())
+
+    def _fetch_models(self, pending: list[ScheduledRun]) -> None:
+        for sha256 in {self._tests[entry.test].model_sha256: None for entry in pending}:
+            model = self._models[sha256]
+            try:
+                self._cache.fetch(model, self._client)
+            except TransferError as error:
+                _log.error("model %s: %s", model.name, error)
+                self._unfetched[sha256] = f"the model could not be fetched: {error}"
+
+    def _carry_out(self, entry: ScheduledRun) -> None:
+        test = self._tests[entry.test]
+        result = self._skip(entry, test) or self._measure(entry, test)
+        if result is None:
+            return  # stopped: the run stays pending
+        self._spool.add(result)
+        self._done += 1
+        if result.status is not Status.OK:
+            self._failed += 1
+            self._given_up.setdefault(test.id, f"not repeated: run {entry.run} ended as {result.status}")
+        if error := self._spool.try_drain(self._client):
+            _log.warning("results wait on disk: %s", error)
+
+    def _skip(self, entry: ScheduledRun, test: PlannedTest) -> Result | None:
+        reason = self._unfetched.get(test.model_sha256) or self._given_up.get(test.id)
+        if reason is None:
+            return None
+        outcome = Outcome(Status.NOT_RUN, reason)
+        return self._result(entry, test, outcome, started_at=datetime.now(UTC), ending=None)
+
+    def _measure(self, entry: ScheduledRun, test: PlannedTest) -> Result | None:
+        timeout_s = self._job.limits.run_timeout_s
+        silent_until = datetime.now(UTC) + timedelta(seconds=timeout_s)
+        self._say(AgentState.RUNNING, entry=entry, silent_until=silent_until)
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
+            started_at = datetime.now(UTC)
+            spec = _run_spec(self._job, test, self._models[test.model_sha256], self._cache.entry)
+            ending = execute(spec, Path(folder), timeout_s=timeout_s, stop=self._stop)
+        outcome = judge(ending, timeout_s=timeout_s)
+        if ending.stopped:
+            return None
+        _log.info("%s run %d: %s %s", test.id, entry.run, outcome.status, outcome.reason.partition("\n")[0])
+        return self._result(entry, test, outcome, started_at=started_at, ending=ending)
+
+    def _result(
+        self,
+        entry: ScheduledRun,
+        test: PlannedTest,
+        outcome: Outcome,
+        *,
+        started_at: datetime,
+        ending: Ending | None,
+    ) -> Result:
+        report = (ending.report if ending else None) or {}
+        compiled, samples = report.get("compiled"), report.get("samples")
+        return Result(
+            campaign=self._job.campaign,
+            machine=self._job.machine,
+            test=test.id,
+            run=entry.run,
+            model_sha256=test.model_sha256,
+            status=outcome.status,
+            reason=outcome.reason,
+            started_at=started_at,
+            openvino_version=report.get("openvino_version") or self._openvino,
+            compiled=CompiledSettings.model_validate(compiled) if compiled else None,
+            phases=Phases(**report.get("phases", {}), total_ms=ending.seconds * 1000 if ending else 0.0),
+            warmup_inferences=report.get("warmup_inferences"),
+            outputs_finite=report.get("outputs_finite"),
+            samples=Samples.model_validate(samples) if samples else None,
+        )
+
+    def _push_the_rest(self) -> None:
+        """Empty the spool; a server that is away for a moment is waited for.
+
+        Raises:
+            TransferError: results still wait on disk.
+        """
+        deadline = time.monotonic() + _LAST_PUSH_S
+        pause = 0.5
+        while error := self._spool.try_drain(self._client):
+            if not isinstance(error, TransientTransferError) or time.monotonic() + pause > deadline:
+                raise error
+            time.sleep(pause)
+            pause *= 2
+
+    def _say(
+        self,
+        state: AgentState,
+        *,
+        detail: str = "",
+        entry: ScheduledRun | None = None,
+        silent_until: datetime | None = None,
+    ) -> None:
+        heartbeat = Heartbeat(
+            campaign=self._job.campaign,
+            machine=self._job.machine,
+            state=state,
+            detail=detail,
+            test=entry.test if entry else None,
+            run=entry.run if entry else None,
+            done=self._done,
+            total=len(self._job.schedule),
+            failed=self._failed,
+            updated_at=datetime.now(UTC),
+            silent_until=silent_until,
+            fleetmark_version=__version__,
+            openvino_version=self._openvino,
+        )
+        try:
+            self._client.write(self._folder.status, heartbeat.to_bytes())
+        except TransientTransferError as error:
+            # A heartbeat that gets lost is made good by the next one; the measurement does not wait for it.
+            _log.warning("heartbeat: %s", error)
+
+
+def _run_spec(job: Job, test: PlannedTest, model: ModelRef, entry: Callable[[ModelRef], Path]) -> RunSpec:
+    def number(count: Count) -> int | None:
+        return None if count == AUTO else count
+
+    return RunSpec(
+        model=str(entry(model)),
+        inputs=tuple(InputSpec(i.name, tuple(i.shape), i.element_type, i.low, i.high) for i in test.inputs),
+        device=test.device,
+        scenario=test.scenario.value,
+        hint=test.hint.value,
+        streams=number(test.streams),
+        threads=number(test.threads),
+        requests=number(test.requests),
+        duration_s=job.measure.duration_s,
+        min_iterations=job.measure.min_iterations,
+        max_iterations=job.measure.max_iterations,
+        warmup_s=job.measure.warmup_s,
+        memory_mb=job.limits.memory_mb,
+        seed=job.seed,
+    )

@@ -1,0 +1,71 @@
+"""`fleetmark-agent`: the program on the target machine."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.loop import poll, work_through
+from agent.stop import Stop
+from protocol.account import Account
+from protocol.cli import EXIT_CODES, log_to_stderr, run_program
+from protocol.errors import EXIT_INTERRUPTED, EXIT_USER
+
+__all__ = ["main"]
+
+_PR_SET_PDEATHSIG = 1
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.command(epilog=EXIT_CODES)
+def run(
+    account: Annotated[Path, typer.Option(help="The account file that was handed over for this machine.")],
+    work: Annotated[Path, typer.Option(help="Where models and results waiting to be sent are kept.")],
+    once: Annotated[bool, typer.Option(help="Leave when no job has anything pending.")] = False,
+    every: Annotated[float, typer.Option(help="Seconds between looks at the server.", min=0.1)] = 10.0,
+    with_parent: Annotated[bool, typer.Option(help="Stop when the starting process ends.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
+) -> None:
+    """Pull this machine's jobs from the FTP server, run their tests one at a time, push the results.
+
+    Each run is a process of its own. Ctrl-C or SIGTERM ends the run under way; what was measured before is
+    on the server, or waits in WORK and is sent at the next start.
+
+    Example:  fleetmark-agent --account machine-7.json --work /var/lib/fleetmark
+    """
+    log_to_stderr(verbose=verbose)
+    with Stop() as stop:
+        stop.on_signals()
+        if with_parent:
+            _stop_with_parent(stop)
+        login = Account.read(account)
+        if once:
+            if not work_through(login, work=work, stop=stop):
+                raise typer.Exit(EXIT_INTERRUPTED if stop.is_set() else EXIT_USER)
+        else:
+            poll(login, work=work, stop=stop, every_s=every)
+
+
+def _stop_with_parent(stop: Stop) -> None:
+    """Ask Linux for a SIGTERM when the parent is gone."""
+    if sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent or parent == 1:
+            stop.set()
+
+
+def main() -> None:
+    """Entry point."""
+    run_program("fleetmark-agent", app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""One run as a process: started, waited for with a deadline, ended for certain."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.stop import Stop
+from agent.worker.spec import PHASE, REPORT, STDERR, STDOUT, RunSpec
+
+__all__ = ["Ending", "execute"]
+
+_TAIL_BYTES = 4096
+_MAX_REPORT_BYTES = 512 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run's process ended, as far as it can be seen from outside."""
+
+    exit_code: int
+    """As `subprocess` has it: a negative number names the signal."""
+    timed_out: bool
+    stopped: bool
+    """The agent was told to stop."""
+    phase: str | None
+    """The last phase that the run said it entered."""
+    report: dict[str, Any] | None
+    stderr: str
+    """The end of what the run printed as errors."""
+    oom_kills: int
+    """Processes that the kernel killed for memory on this machine meanwhile."""
+    seconds: float
+
+
+def execute(spec: RunSpec, folder: Path, *, timeout_s: float, stop: Stop) -> Ending:
+    """Carry out `spec` in a fresh process with `folder` as its own, and leave nothing of it behind.
+
+    The caller sleeps until the process ends: nothing else runs beside the measurement.
+    """
+    spec.write(folder)
+    oom_before = _oom_kills()
+    begin = time.monotonic()
+    with (folder / STDOUT).open("wb") as stdout, (folder / STDERR).open("wb") as stderr:
+        process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
+            [sys.executable, "-I", "-m", "agent.worker", str(folder), str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            start_new_session=True,
+        )
+    timed_out = stopped = False
+    try:
+        ended, stopped = _wait(process, timeout_s, stop)
+        timed_out = not ended and not stopped
+    finally:
+        # The whole group, and also after a good end: a run may have left children of its own.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        exit_code = process.wait()
+    return Ending(
+        exit_code=exit_code,
+        timed_out=timed_out,
+        stopped=stopped,
+        phase=_read_text(folder / PHASE),
+        report=_read_report(folder / REPORT),
+        stderr=_tail(folder / STDERR),
+        oom_kills=_oom_kills() - oom_before,
+        seconds=time.monotonic() - begin,
+    )
+
+
+def _wait(process: subprocess.Popen[bytes], timeout_s: float, stop: Stop) -> tuple[bool, bool]:
+    """Sleep until the process ends, its time is up, or the agent is told to stop: (ended, stopped)."""
+    descriptor = os.pidfd_open(process.pid)
+    try:
+        poller = select.poll()
+        poller.register(descriptor, select.POLLIN)
+        poller.register(stop.fileno(), select.POLLIN)
+        ready = {number for number, _ in poller.poll(timeout_s * 1000)}
+    finally:
+        os.close(descriptor)
+    return descriptor in ready, stop.fileno() in ready and descriptor not in ready
+
+
+def _oom_kills() -> int:
+    """The kernel's count of processes killed for memory since boot; 0 where it keeps none."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            name, _, value = line.partition(" ")
+            if name == "oom_kill":
+                return int(value)
+    return 0
+
+
+def _read_text(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except OSError:
+        return None
+
+
+def _read_report(path: Path) -> dict[str, Any] | None:
+    try:
+        if path.stat().st_size > _MAX_REPORT_BYTES:
+            return None
+        report = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return report if isinstance(report, dict) else None
+
+
+def _tail(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            return stream.read().decode(errors="replace").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,64 @@
+"""What the agent tells a run to do, and how the two exchange files.
+
+A run has a folder of its own. The agent writes `spec.json`; the run keeps `phase` up to date and writes
+`report.json` last. Files instead of pipes: nothing that outlives the run can hold the agent up.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["PHASE", "REPORT", "SPEC", "STDERR", "STDOUT", "InputSpec", "RunSpec"]
+
+SPEC = "spec.json"
+PHASE = "phase"
+REPORT = "report.json"
+STDOUT = "stdout"
+STDERR = "stderr"
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """One input: shape with the batch in place, OpenVINO's type name, the interval of its values."""
+
+    name: str
+    shape: tuple[int, ...]
+    element_type: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """One run. `streams`, `threads` and `requests` are None where OpenVINO decides."""
+
+    model: str
+    inputs: tuple[InputSpec, ...]
+    device: str
+    scenario: str
+    hint: str
+    streams: int | None
+    threads: int | None
+    requests: int | None
+    duration_s: float
+    min_iterations: int
+    max_iterations: int
+    warmup_s: float
+    memory_mb: int | None
+    seed: int
+
+    def write(self, folder: Path) -> None:
+        """Write the spec into the run's folder."""
+        (folder / SPEC).write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def read(cls, folder: Path) -> RunSpec:
+        """Read the spec from the run's folder."""
+        raw: dict[str, Any] = json.loads((folder / SPEC).read_text())
+        raw["inputs"] = tuple(
+            InputSpec(**{**entry, "shape": tuple(entry["shape"])}) for entry in raw["inputs"]
+        )
+        return cls(**raw)
