@@ -1,0 +1,48 @@
+"""`fleetmark`: the integrator's command line."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from integrator.commands.demo import demo
+from integrator.commands.models import models
+from integrator.commands.plan import plan
+from integrator.commands.publish import publish
+from integrator.commands.run import run
+from integrator.commands.schema import schema
+from protocol.cli import EXIT_CODES, run_program
+from protocol.version import __version__
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    epilog=EXIT_CODES,
+)
+for command in (demo, run, plan, publish, models, schema):
+    app.command(epilog=EXIT_CODES)(command)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"fleetmark {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def fleetmark(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Benchmark OpenVINO inference on the machines of a lab and publish the comparison as a website."""
+
+
+def main() -> None:
+    """Entry point."""
+    run_program("fleetmark", app)

@@ -1,0 +1,1 @@
+"""The subcommands of `fleetmark`: a module for each."""

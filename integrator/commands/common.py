@@ -1,0 +1,84 @@
+"""What the subcommands share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+import typer
+from rich.console import Console
+
+from integrator.conduct import conduct
+from integrator.config import Campaign, Lab, ModelEntry, load_both
+from integrator.models import PreparedModel, prepare
+from integrator.plan import Plan, make_plan
+from integrator.progress import LiveProgress
+from integrator.publish import publish
+from integrator.report import format_plain, render_table
+from integrator.store import CampaignStore
+from integrator.topologies import TOPOLOGIES
+from protocol.errors import EXIT_INTERRUPTED, EXIT_USER
+from protocol.result import Status
+
+__all__ = [
+    "CampaignOption",
+    "LabOption",
+    "carry_through",
+    "errors",
+    "plan_from_files",
+    "say_where",
+]
+
+LabOption = Annotated[Path, typer.Option("--lab", help="The machines: lab.yaml.", show_default=False)]
+CampaignOption = Annotated[
+    Path, typer.Option("--campaign", help="What to measure: campaign.yaml.", show_default=False)
+]
+
+
+def errors() -> Console:
+    """Standard error, for whatever is not data."""
+    return Console(stderr=True, highlight=False)
+
+
+def plan_from_files(lab: Path, campaign: Path, console: Console) -> Plan:
+    """Check both files whole, make the models, and plan.
+
+    Raises:
+        ConfigurationError: with every problem.
+    """
+    cache = Path(platformdirs.user_cache_dir("fleetmark"))
+    files: tuple[Lab, Campaign] = load_both(lab, campaign, builtin_models=TOPOLOGIES)
+
+    def prepared(entry: ModelEntry, precision: str, batches: Collection[int]) -> PreparedModel:
+        console.print(f"Preparing {entry.name}")
+        return prepare(entry, precision, batches, cache)
+
+    return make_plan(*files, prepared)
+
+
+def carry_through(plan: Plan, out: Path) -> None:
+    """Conduct a plan, publish what came of it, and say so; leaves with 1 where a test is not ok."""
+    console = errors()
+    store = CampaignStore(out)
+    with LiveProgress(console) as progress:
+        complete = conduct(plan, store, progress)
+    table = publish(store)
+    output = Console(highlight=False)
+    if output.is_terminal:
+        render_table(table, console=output)
+    else:
+        output.file.write(format_plain(table))
+    say_where(store, console)
+    if not complete:
+        raise typer.Exit(EXIT_INTERRUPTED)
+    bad = int((table["status"] != Status.OK.value).sum())
+    if bad:
+        console.print(f"{bad} of {len(table)} tests are not ok; the table says why.")
+        raise typer.Exit(EXIT_USER)
+
+
+def say_where(store: CampaignStore, console: Console) -> None:
+    """Name what was written."""
+    console.print(f"\nTable: {store.csv}\nSite:  {store.site / 'index.html'}", soft_wrap=True)

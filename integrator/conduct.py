@@ -1,0 +1,99 @@
+"""A campaign from its plan to its results: serve, deliver, start, watch, collect."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from ftp_server.permissions import Role
+from ftp_server.server import FtpServer
+from integrator.collect import collect
+from integrator.deliver import deliver
+from integrator.launch.local import LocalAgent
+from integrator.plan import Plan
+from integrator.store import CampaignRecord, CampaignStore
+from integrator.watch import Watch
+from protocol.job import Job
+from protocol.status import Heartbeat
+from protocol.transfer import TransferClient
+
+__all__ = ["Audience", "conduct"]
+
+_LOOK_EVERY_S = 0.5
+_STOP_TIMEOUT_S = 30.0
+
+
+class Audience(Protocol):
+    """Whoever wants to know how a campaign goes."""
+
+    def say(self, sentence: str) -> None:
+        """Something happened."""
+
+    def start(self, job: Job) -> None:
+        """A machine's job begins."""
+
+    def hear(self, heartbeat: Heartbeat) -> None:
+        """An agent said something new."""
+
+
+def conduct(plan: Plan, store: CampaignStore, audience: Audience) -> bool:
+    """Carry out a plan on this machine; whether it was carried out to its end.
+
+    The FTPS server runs in this process on a free port of the loopback interface; each agent is a process
+    that knows nothing but its account. Agents run one after another, because they share the hardware that
+    they measure. Ctrl-C stops the agent; what was measured is collected all the same.
+
+    Raises:
+        UserError: the store's folder holds something else.
+        TransferError: the embedded server could not be reached.
+    """
+    record = CampaignRecord(
+        campaign=plan.campaign,
+        title=plan.title,
+        lab=plan.lab,
+        created_at=plan.created_at,
+        machines=tuple(job.machine for job in plan.jobs),
+    )
+    store.make_room()
+    store.write_plan(record, plan.jobs)
+    absent: dict[str, str] = {}
+    interrupted = False
+    with (
+        FtpServer(store.work / "server") as server,
+        TransferClient(server.add_account("integrator", Role.INTEGRATOR)) as client,
+    ):
+        try:
+            audience.say(f"Sending {len(plan.models)} models and {len(plan.jobs)} jobs to the FTP server")
+            deliver(plan, client)
+            for job in plan.jobs:
+                absent[job.machine] = _run_agent(job, server, client, store, audience)
+        except KeyboardInterrupt:
+            interrupted = True
+            audience.say("Interrupted; collecting what was measured")
+            left = dict.fromkeys(record.machines, "the campaign was interrupted before this test was run")
+            absent = left | {machine: why for machine, why in absent.items() if not why}
+        collect(record, store, client)
+    store.write_record(record.model_copy(update={"absent": {m: why for m, why in absent.items() if why}}))
+    return not interrupted
+
+
+def _run_agent(
+    job: Job, server: FtpServer, client: TransferClient, store: CampaignStore, audience: Audience
+) -> str:
+    """Start an agent and watch it to its end; why results are missing, or nothing."""
+    audience.start(job)
+    watch = Watch(job, client)
+    agent = LocalAgent(server.add_account(job.machine, Role.MACHINE), store.work / "agents" / job.machine)
+    try:
+        while (exit_code := agent.exit_code()) is None:
+            if heartbeat := watch.listen():
+                audience.hear(heartbeat)
+            time.sleep(_LOOK_EVERY_S)
+    except BaseException:
+        agent.ask_to_stop()
+        raise
+    finally:
+        agent.wait(_STOP_TIMEOUT_S)
+    if heartbeat := watch.listen():  # what it said last, before it left
+        audience.hear(heartbeat)
+    return watch.ending(exit_code, agent.last_words())

@@ -1,0 +1,1 @@
+"""Starting agents: one module for each way."""

@@ -1,0 +1,161 @@
+"""From the results of all machines to one table: a row for every planned test. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from integrator.columns import COLUMNS
+from integrator.statistics.summary import RunSummary, summarise_run, summarise_test
+from integrator.statistics.verdict import Evidence, judge
+from protocol.job import Job, PlannedTest
+from protocol.result import Result, Status
+
+__all__ = ["harmless", "merge", "to_csv"]
+
+# From bad to worse: a row shows the worst that happened to its runs.
+_GRAVITY = (Status.FAILED, Status.UNSUPPORTED, Status.TIMEOUT, Status.OUT_OF_MEMORY, Status.CRASHED)
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def merge(
+    jobs: Sequence[Job],
+    results: Mapping[str, Iterable[Result]],
+    absent: Mapping[str, str],
+) -> pd.DataFrame:
+    """Merge the results of each machine into the tests of its job.
+
+    Args:
+        jobs: One for each machine of the campaign.
+        results: By machine; each run once. Every summary is computed anew from the raw latencies.
+        absent: By machine, why results are missing; shown for tests without any.
+
+    Returns:
+        A row for each test of each job, with the columns `COLUMNS`.
+    """
+    rows = []
+    for job in jobs:
+        by_test: dict[str, list[Result]] = {test.id: [] for test in job.tests}
+        for result in sorted(results.get(job.machine, ()), key=lambda result: result.run):
+            by_test[result.test].append(result)
+        planned: dict[str, int] = dict.fromkeys(by_test, 0)
+        for entry in job.schedule:
+            planned[entry.test] += 1
+        why = absent.get(job.machine) or "no result came back"
+        rows += [_row(job, test, by_test[test.id], planned[test.id], why) for test in job.tests]
+    return pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
+
+
+def to_csv(table: pd.DataFrame) -> str:
+    """The table as CSV text: comma-separated, a header, empty cells for what is unknown.
+
+    Texts that a spreadsheet would take for a formula get an apostrophe in front.
+    """
+    return table.map(harmless).to_csv(index=False, lineterminator="\n")
+
+
+def harmless(value: Any) -> Any:
+    """A cell that no spreadsheet executes."""
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return f"'{value}"
+    return value
+
+
+def _row(job: Job, test: PlannedTest, results: list[Result], planned: int, absent: str) -> dict[str, Any]:
+    summaries = {result.run: _summary(result) for result in results if result.status is Status.OK}
+    good = {run: summary for run, summary in summaries.items() if summary}
+    hollow = [run for run in summaries if run not in good]
+    status, reason = _status(results, hollow, planned, absent)
+    row: dict[str, Any] = dict.fromkeys(COLUMNS)
+    row |= {
+        "campaign": job.campaign,
+        "machine": job.machine,
+        "model": test.model,
+        "precision": test.precision,
+        "device": test.device,
+        "scenario": test.scenario.value,
+        "hint": test.hint.value,
+        "batch": test.batch,
+        "status": status.value,
+        "reason": reason or None,
+        "model_sha256": test.model_sha256,
+        "test_id": test.id,
+        "runs": 0,
+        "iterations": 0,
+    }
+    if results:
+        row |= _facts(results)
+    if good:
+        row |= _numbers(test, results, good, planned)
+    return row
+
+
+def _status(results: list[Result], hollow: list[int], planned: int, absent: str) -> tuple[Status, str]:
+    """A test is ok when no run of it went wrong; runs that were not started leave it ok, and doubted."""
+    bad = [result for result in results if result.status in _GRAVITY]
+    if bad:
+        worst = max(bad, key=lambda result: _GRAVITY.index(result.status))
+        of = f"run {worst.run + 1} of {planned}: " if planned > 1 else ""
+        return worst.status, f"{of}{worst.reason}"
+    if hollow:
+        return Status.FAILED, f"run {hollow[0] + 1} of {planned}: its latencies are zero"
+    if any(result.status is Status.OK for result in results):
+        return Status.OK, ""
+    return Status.NOT_RUN, results[0].reason if results else absent
+
+
+def _summary(result: Result) -> RunSummary | None:
+    """The run's numbers; None for samples that cannot be: a machine's word is checked, not believed."""
+    if result.samples is None:
+        return None
+    summary = summarise_run(result.samples)
+    return summary if summary.median_ms > 0 and summary.wall_s > 0 else None
+
+
+def _facts(results: list[Result]) -> dict[str, Any]:
+    """What the compiled model and the phases say, of the first run that got that far."""
+    facts: dict[str, Any] = {
+        "openvino_version": next((r.openvino_version for r in results if r.openvino_version), None),
+        "started_at": min(result.started_at for result in results).isoformat(timespec="seconds"),
+        "compile_ms": _median([result.phases.compile_ms for result in results]),
+        "first_inference_ms": _median([result.phases.first_inference_ms for result in results]),
+    }
+    compiled = next((result.compiled for result in results if result.compiled), None)
+    if compiled:
+        facts |= {
+            "streams": compiled.streams,
+            "threads": compiled.threads,
+            "requests": compiled.requests,
+            "effective_precision": compiled.inference_precision,
+            "execution_devices": "+".join(compiled.execution_devices) or None,
+        }
+    return facts
+
+
+def _numbers(
+    test: PlannedTest, results: list[Result], good: Mapping[int, RunSummary], planned: int
+) -> dict[str, Any]:
+    verdict, reasons = judge(
+        Evidence(
+            runs=list(good.values()),
+            planned_runs=planned,
+            failed_runs=sum(r.run not in good and r.status is not Status.NOT_RUN for r in results),
+            outputs_finite=all(r.outputs_finite is not False for r in results if r.run in good),
+            clock_steps=[
+                r.samples.clock_step_ns / 1e9 / good[r.run].wall_s
+                for r in results
+                if r.samples and r.run in good
+            ],
+        )
+    )
+    summary = summarise_test(list(good.values()), scenario=test.scenario, batch=test.batch)
+    return asdict(summary) | {"verdict": verdict.value, "verdict_reasons": " ".join(reasons) or None}
+
+
+def _median(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.median(known)) if known else None

@@ -1,0 +1,220 @@
+"""From an entry of the campaign to files for the server: built or read, checked, hashed, kept by content."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from integrator.config import InputRange, ModelEntry
+from integrator.model_file import FileFacts, InputFacts, inspect_file
+from integrator.topologies import TOPOLOGIES, build
+from protocol.documents import canonical_json
+from protocol.engine import openvino as ov
+from protocol.errors import ModelError
+from protocol.job import Input, ModelFile, ModelRef
+
+__all__ = ["NATIVE", "InputTemplate", "PrecisionMismatchError", "PreparedModel", "prepare"]
+
+NATIVE = "native"
+
+_WEIGHTS_BESIDE = {".xml": (".bin",), ".pdmodel": (".pdiparams",), ".json": (".pdiparams",)}
+"""Formats that keep the weights in a second file of the same stem."""
+
+
+class PrecisionMismatchError(ModelError):
+    """A file cannot be measured in the precision that the campaign asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputTemplate:
+    """An input whose batch is still open: None in `shape`."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    element_type: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedModel:
+    """A model ready to be put on the server."""
+
+    ref: ModelRef
+    folder: Path
+    """Holds the files of `ref`."""
+    inputs: tuple[InputTemplate, ...]
+
+    @property
+    def size(self) -> int:
+        """All files together, in bytes."""
+        return sum(file.size for file in self.ref.files)
+
+    def with_batch(self, batch: int) -> tuple[Input, ...]:
+        """The inputs at a batch size.
+
+        Raises:
+            ModelError: the model has no batch dimension.
+        """
+        return with_batch(self.ref.name, self.inputs, batch)
+
+
+def with_batch(name: str, inputs: Sequence[InputTemplate], batch: int) -> tuple[Input, ...]:
+    """The inputs of the model `name` at a batch size.
+
+    Raises:
+        ModelError: the model has no batch dimension.
+    """
+    if batch != 1 and not any(None in entry.shape for entry in inputs):
+        raise ModelError(
+            f"{name} has no batch dimension to set to {batch}",
+            advice="Give its inputs' shapes with N in the place of the batch.",
+        )
+    return tuple(
+        Input(
+            name=entry.name,
+            shape=tuple(batch if n is None else n for n in entry.shape),
+            element_type=entry.element_type,
+            low=entry.low,
+            high=entry.high,
+        )
+        for entry in inputs
+    )
+
+
+def prepare(entry: ModelEntry, precision: str, batches: Collection[int], cache: Path) -> PreparedModel:
+    """Build or read a model, and see that it takes each of the batch sizes.
+
+    Its files are kept in `cache`, each model in a folder named by its hash.
+
+    Raises:
+        PrecisionMismatchError: the file has other weights than `precision` asks for.
+        ModelError: OpenVINO cannot read the file, its shapes are open, or a batch does not fit.
+    """
+    if entry.path is None:
+        return _builtin(entry.name, precision, cache)
+    return _from_file(entry, entry.path, precision, batches, cache)
+
+
+def _builtin(name: str, precision: str, cache: Path) -> PreparedModel:
+    topology = TOPOLOGIES[name]
+    wanted = "FP32" if precision == NATIVE else precision
+    built = cache / "built" / _recipe(name, wanted)
+    if not (built / "model.xml").exists():
+        _save(build(name), built, wanted)
+    inputs = tuple(
+        InputTemplate(i.name, (None, *i.shape[1:]), i.element_type, i.low, i.high) for i in topology.inputs
+    )
+    return _keep(name, wanted, [built / "model.xml", built / "model.bin"], inputs, cache)
+
+
+def _recipe(name: str, precision: str) -> str:
+    """What decides the bytes of a built-in model: its name, the code that builds it, who writes it."""
+    code = Path(__file__).parent / "topologies"
+    sources = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in code.glob("*.py")}
+    digest = hashlib.sha256(canonical_json([name, precision, sources, ov.__version__])).hexdigest()
+    return f"{name}-{precision.lower()}-{digest[:16]}"
+
+
+def _from_file(
+    entry: ModelEntry, path: Path, precision: str, batches: Collection[int], cache: Path
+) -> PreparedModel:
+    facts = inspect_file(path)
+    inputs = _templates(entry, facts)
+    files = _files_of(path)
+    target: Path | None = None
+    if precision not in {NATIVE, facts.precision}:
+        if (facts.precision, precision) != ("FP32", "FP16"):
+            raise PrecisionMismatchError(
+                f"{entry.name} has {facts.precision} weights, which fleetmark does not turn into {precision}"
+            )
+        target = cache / "built" / f"{entry.name}-fp16-{_sha256(path)[:16]}" / "model.xml"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        files = [target, target.with_suffix(".bin")]
+    shapes = [
+        [list(entry.shape) for entry in with_batch(entry.name, inputs, batch)] for batch in sorted(batches)
+    ]
+    inspect_file(path, reshape=shapes, save_fp16=target)
+    return _keep(entry.name, facts.precision if target is None else precision, files, inputs, cache)
+
+
+def _templates(entry: ModelEntry, facts: FileFacts) -> tuple[InputTemplate, ...]:
+    names = [found.name for found in facts.inputs]
+    for given in (*entry.shapes, *entry.inputs):
+        if given not in names:
+            raise ModelError(f"{entry.name} has no input {given}; its inputs are {', '.join(names)}")
+    templates = []
+    for found in facts.inputs:
+        values = entry.inputs.get(found.name) or _default_range(found.element_type)
+        shape = _shape(entry, found)
+        templates.append(InputTemplate(found.name, shape, found.element_type, values.low, values.high))
+    return tuple(templates)
+
+
+def _shape(entry: ModelEntry, found: InputFacts) -> tuple[int | None, ...]:
+    if found.name in entry.shapes:
+        return tuple(None if n == "N" else int(n) for n in entry.shapes[found.name])
+    advice = f"Give its shape in the campaign: shapes: {{{found.name}: [N, …]}}"
+    if found.shape is None:
+        raise ModelError(f"{entry.name}: input {found.name} has an open number of dimensions", advice=advice)
+    if None in found.shape[1:]:
+        shown = ", ".join("?" if n is None else str(n) for n in found.shape)
+        raise ModelError(f"{entry.name}: input {found.name} has open dimensions [{shown}]", advice=advice)
+    # The first dimension is taken for the batch, as in every format that OpenVINO reads; a vector has none.
+    return (None, *found.shape[1:]) if len(found.shape) > 1 or None in found.shape else tuple(found.shape)
+
+
+def _default_range(element_type: str) -> InputRange:
+    return InputRange(low=0, high=2 if element_type[0] in "iu" else 1)
+
+
+def _files_of(path: Path) -> list[Path]:
+    beside = [path.with_suffix(suffix) for suffix in _WEIGHTS_BESIDE.get(path.suffix.lower(), ())]
+    return [path, *(file for file in beside if file.is_file())]
+
+
+def _save(model: ov.Model, folder: Path, precision: str) -> None:
+    """Write a model as IR; the folder is there whole or not at all."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        ov.save_model(model, Path(temporary) / "model.xml", compress_to_fp16=precision == "FP16")
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(temporary, folder)
+
+
+def _keep(
+    name: str, precision: str, files: Sequence[Path], inputs: tuple[InputTemplate, ...], cache: Path
+) -> PreparedModel:
+    """Put the files into a folder named by what they are, and read nothing from elsewhere from then on."""
+    hashes = {file.name: _sha256(file) for file in files}
+    refs = tuple(
+        ModelFile(name=file.name, size=file.stat().st_size, sha256=hashes[file.name]) for file in files
+    )
+    sha256 = model_sha256(hashes)
+    folder = cache / "models" / sha256
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+            for file in files:
+                shutil.copyfile(file, Path(temporary) / file.name)
+            Path(temporary).rename(folder)
+            Path(temporary).mkdir()  # for the context manager to remove
+    ref = ModelRef(name=name, precision=precision, sha256=sha256, entry=files[0].name, files=refs)
+    return PreparedModel(ref, folder, inputs)
+
+
+def model_sha256(hashes: Mapping[str, str]) -> str:
+    """A model's hash from those of its files: the one file's, or that of their sorted `sha256sum` listing."""
+    if len(hashes) == 1:
+        return next(iter(hashes.values()))
+    listing = "".join(f"{digest}  {name}\n" for name, digest in sorted(hashes.items()))
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,166 @@
+"""From a lab and a campaign to a job for each machine."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from integrator.config import Campaign, Lab, ModelEntry
+from integrator.matrix import LeftOut, Setting, expand, schedule
+from integrator.models import PrecisionMismatchError, PreparedModel
+from protocol.errors import ConfigurationError, ModelError
+from protocol.job import Job, PlannedTest
+
+__all__ = ["Plan", "Prepare", "campaign_id", "estimate_s", "make_plan"]
+
+Prepare = Callable[[ModelEntry, str, Collection[int]], PreparedModel]
+"""Makes a model of the campaign ready in a precision and for some batch sizes."""
+
+_BEYOND_MEASURING_S = 1.5
+"""What a run takes beside warm-up and measurement, guessed: process, reading, compiling, sending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a campaign will do."""
+
+    campaign: str
+    title: str
+    lab: str
+    created_at: datetime
+    jobs: tuple[Job, ...]
+    """One for each machine that has tests."""
+    models: tuple[PreparedModel, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def make_plan(lab: Lab, campaign: Campaign, prepare: Prepare, *, now: datetime | None = None) -> Plan:
+    """Plan a campaign; nothing is written but by `prepare`.
+
+    Raises:
+        ConfigurationError: with every problem of the models and the matrix.
+    """
+    created_at = now or datetime.now(UTC)
+    expansion = expand(lab, campaign)
+    planner = _Models(campaign, prepare)
+    planner.prepare_all(expansion.settings)
+    identity = campaign_id(campaign.name, created_at)
+    left_out = list(expansion.left_out)
+    jobs = []
+    for machine, settings in expansion.settings.items():
+        tests: dict[str, PlannedTest] = {}
+        for setting in settings:
+            reason = planner.mismatch(setting)
+            if reason:
+                left_out.append(LeftOut(machine, setting, reason))
+                continue
+            test = planner.test(setting)
+            tests.setdefault(test.id, test)
+        if tests:
+            jobs.append(_job(identity, machine, campaign, tests, planner.models(tests.values()), created_at))
+        else:
+            left_out.append(LeftOut(machine, None, "no test of the campaign is left for this machine"))
+    if not jobs:
+        raise ConfigurationError([str(campaign.problem(("matrix", "precisions"), left_out[0].reason))])
+    return Plan(
+        campaign=identity,
+        title=campaign.title or campaign.name,
+        lab=lab.name,
+        created_at=created_at,
+        jobs=tuple(jobs),
+        models=planner.models(test for job in jobs for test in job.tests),
+        left_out=tuple(left_out),
+    )
+
+
+def campaign_id(name: str, created_at: datetime) -> str:
+    """The campaign's own id: its name and the second of its making, in UTC."""
+    return f"{name}-{created_at.astimezone(UTC):%Y%m%d-%H%M%S}"
+
+
+def estimate_s(job: Job) -> float:
+    """About how long a job takes, in seconds, from what its runs are told to do."""
+    return len(job.schedule) * (job.measure.warmup_s + job.measure.duration_s + _BEYOND_MEASURING_S)
+
+
+def _job(
+    campaign_id: str,
+    machine: str,
+    campaign: Campaign,
+    tests: Mapping[str, PlannedTest],
+    models: tuple[PreparedModel, ...],
+    created_at: datetime,
+) -> Job:
+    # Machines get different orders, so that what they share (a switch, a circuit) does not beat in time.
+    seed = random.Random(f"{campaign.seed}/{machine}").getrandbits(53)  # noqa: S311  # an order, not a secret
+    return Job(
+        campaign=campaign_id,
+        machine=machine,
+        created_at=created_at,
+        seed=campaign.seed,
+        measure=campaign.measure,
+        limits=campaign.limits,
+        models=tuple(model.ref for model in models),
+        tests=tuple(tests.values()),
+        schedule=schedule(list(tests), campaign.runs, seed),
+    )
+
+
+class _Models:
+    """The models of a campaign, each prepared once in each precision that is asked for."""
+
+    def __init__(self, campaign: Campaign, prepare: Prepare) -> None:
+        self._campaign = campaign
+        self._prepare = prepare
+        self._entries = {entry.name: (index, entry) for index, entry in enumerate(campaign.models)}
+        self._ready: dict[tuple[str, str], PreparedModel] = {}
+        self._mismatches: dict[tuple[str, str], str] = {}
+
+    def prepare_all(self, settings: Mapping[str, tuple[Setting, ...]]) -> None:
+        batches: dict[tuple[str, str], set[int]] = {}
+        for planned in settings.values():
+            for setting in planned:
+                batches.setdefault((setting.model, setting.precision), set()).add(setting.batch)
+        problems = []
+        for key, sizes in batches.items():
+            index, entry = self._entries[key[0]]
+            try:
+                self._ready[key] = self._prepare(entry, key[1], sizes)
+                for size in sizes:
+                    self._ready[key].with_batch(size)
+            except PrecisionMismatchError as error:
+                self._mismatches[key] = str(error)
+            except ModelError as error:
+                where = ("models", index, "path") if entry.path else ("models", index)
+                sentence = " ".join(filter(None, [str(error) + ".", error.advice]))
+                problems.append(self._campaign.problem(where, sentence))
+        if problems:
+            raise ConfigurationError([str(problem) for problem in sorted(set(problems))])
+
+    def mismatch(self, setting: Setting) -> str | None:
+        return self._mismatches.get((setting.model, setting.precision))
+
+    def test(self, setting: Setting) -> PlannedTest:
+        model = self._ready[setting.model, setting.precision]
+        setting = setting.with_precision(model.ref.precision)
+        return PlannedTest(
+            id=setting.test_id(),
+            model=setting.model,
+            precision=setting.precision,
+            model_sha256=model.ref.sha256,
+            inputs=model.with_batch(setting.batch),
+            device=setting.device,
+            scenario=setting.scenario,
+            hint=setting.hint,
+            batch=setting.batch,
+            streams=setting.streams,
+            threads=setting.threads,
+            requests=setting.requests,
+        )
+
+    def models(self, tests: Iterable[PlannedTest]) -> tuple[PreparedModel, ...]:
+        by_hash = {model.ref.sha256: model for model in self._ready.values()}
+        used = dict.fromkeys(test.model_sha256 for test in tests)
+        return tuple(by_hash[sha256] for sha256 in used)

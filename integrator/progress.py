@@ -1,0 +1,99 @@
+"""How a campaign goes, live: a bar in a terminal, lines in a log. All on standard error."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from integrator.plan import estimate_s
+from protocol.job import Job
+from protocol.status import Heartbeat
+
+__all__ = ["LiveProgress", "duration"]
+
+_REDRAWS_PER_S = 1.0
+"""Seldom: the machine that draws may be the one that is measured."""
+
+
+class LiveProgress:
+    """Shows a campaign's progress; a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            TextColumn("{task.fields[machine]}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.fields[now]}"),
+            TimeElapsedColumn(),
+            console=console,
+            refresh_per_second=_REDRAWS_PER_S,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task: TaskID | None = None
+        self._job: Job | None = None
+        self._begin = 0.0
+        self._first: tuple[float, int] | None = None
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def say(self, sentence: str) -> None:
+        """A line of its own."""
+        self._console.print(Text(sentence), soft_wrap=True)
+
+    def start(self, job: Job) -> None:
+        """A machine's job begins."""
+        self._job, self._first = job, None
+        about = duration(estimate_s(job))
+        self.say(f"{job.machine}: {len(job.tests)} tests, {len(job.schedule)} runs, about {about}")
+        self._task = self._bar.add_task(
+            "", machine=job.machine, total=len(job.schedule), left=f"about {about} left", now="starting"
+        )
+
+    def hear(self, heartbeat: Heartbeat) -> None:
+        """An agent said something new."""
+        left = self._left(heartbeat)
+        now = heartbeat.detail or str(heartbeat.state)
+        if heartbeat.test:
+            now = f"{heartbeat.test} run {heartbeat.run}"
+        if self._task is not None:
+            self._bar.update(self._task, completed=heartbeat.done, left=left, now=now)
+        if not self._console.is_terminal:
+            failed = f"  {heartbeat.failed} failed" if heartbeat.failed else ""
+            count = f"[{heartbeat.done:>{len(str(heartbeat.total))}}/{heartbeat.total}]"
+            self.say(f"{count} {heartbeat.machine}  {now}{failed}  {left}")
+
+    def _left(self, heartbeat: Heartbeat) -> str:
+        """Time left: from the pace so far, or from the plan while there is none."""
+        if self._job is None or heartbeat.done >= heartbeat.total:
+            return ""
+        if self._first is None:
+            if heartbeat.test:
+                self._first = (time.monotonic(), heartbeat.done)
+            return f"about {duration(estimate_s(self._job))} left"
+        begin, done = self._first
+        runs = heartbeat.done - done
+        pace = (time.monotonic() - begin) / runs if runs else estimate_s(self._job) / len(self._job.schedule)
+        return f"about {duration(pace * (heartbeat.total - heartbeat.done))} left"
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it: 45 s, 12 min, 3 h 05 min."""
+    if seconds < 100:  # noqa: PLR2004  # below, minutes would be too coarse
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02} min"  # noqa: PLR2004

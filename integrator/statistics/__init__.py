@@ -1,0 +1,1 @@
+"""What the numbers mean: from raw latencies to a row. Pure; docs/concepts.md says the same in words."""

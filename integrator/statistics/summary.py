@@ -1,0 +1,103 @@
+"""One run's raw samples, and several runs of a test, as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from integrator.statistics.percentiles import percentile
+from protocol.job import Scenario
+from protocol.result import Nanoseconds, Samples
+
+__all__ = ["RunSummary", "TestSummary", "latencies_ms", "summarise_run", "summarise_test"]
+
+_NS_PER_MS = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One run. Latencies in milliseconds, total times in seconds."""
+
+    latency_ms: npt.NDArray[np.float64]
+    median_ms: float
+    busy_s: float
+    """Sum of the latencies."""
+    wall_s: float
+    """From the first start to the last completion."""
+
+    @property
+    def iterations(self) -> int:
+        """Inferences in the timed region."""
+        return int(self.latency_ms.size)
+
+
+@dataclass(frozen=True, slots=True)
+class TestSummary:
+    """All good runs of a test; the fields are columns of results.csv."""
+
+    __test__ = False  # pytest takes the name for a test's
+
+    runs: int
+    iterations: int
+    latency_ms: float
+    latency_p90_ms: float | str
+    latency_p95_ms: float | str
+    latency_p99_ms: float | str
+    latency_min_ms: float
+    latency_max_ms: float
+    single_pass_ms: float
+    fps: float
+    throughput_fps: float
+
+
+def latencies_ms(values: Nanoseconds) -> npt.NDArray[np.float64]:
+    """Packed nanoseconds as milliseconds."""
+    return np.frombuffer(values.data, dtype="<u8").astype(np.float64) / _NS_PER_MS
+
+
+def summarise_run(samples: Samples) -> RunSummary:
+    """The numbers of one run, from its raw samples alone."""
+    latency = latencies_ms(samples.latency_ns)
+    start = latencies_ms(samples.start_ns)
+    return RunSummary(
+        latency_ms=latency,
+        median_ms=float(np.median(latency)),
+        busy_s=float(latency.sum()) / 1e3,
+        wall_s=float((start + latency).max() - start.min()) / 1e3,
+    )
+
+
+def summarise_test(runs: Sequence[RunSummary], *, scenario: Scenario, batch: int) -> TestSummary:
+    """The numbers of a test from those of its good runs, at least one.
+
+    A value is the median over the runs of what the run shows, because the run is the unit of comparison:
+    latencies of one process are correlated. Percentiles, minimum and maximum are of all inferences together.
+
+    sync:   single pass = sum of the latencies ÷ iterations; fps = batch ÷ median latency
+    async:  single pass = wall-clock time ÷ iterations; fps = batch × iterations ÷ wall-clock time
+    both:   throughput = batch × iterations ÷ wall-clock time
+    """
+    pooled = np.concatenate([run.latency_ms for run in runs])
+    latency_ms = float(np.median([run.median_ms for run in runs]))
+    total_s = [run.busy_s if scenario is Scenario.SYNC else run.wall_s for run in runs]
+    single_pass_ms = float(
+        np.median([1e3 * total / run.iterations for run, total in zip(runs, total_s, strict=True)])
+    )
+    wall_per_iteration_s = float(np.median([run.wall_s / run.iterations for run in runs]))
+    throughput_fps = batch / wall_per_iteration_s
+    return TestSummary(
+        runs=len(runs),
+        iterations=int(pooled.size),
+        latency_ms=latency_ms,
+        latency_p90_ms=percentile(pooled, 0.90),
+        latency_p95_ms=percentile(pooled, 0.95),
+        latency_p99_ms=percentile(pooled, 0.99),
+        latency_min_ms=float(pooled.min()),
+        latency_max_ms=float(pooled.max()),
+        single_pass_ms=single_pass_ms,
+        fps=1e3 * batch / latency_ms if scenario is Scenario.SYNC else throughput_fps,
+        throughput_fps=throughput_fps,
+    )

@@ -1,0 +1,120 @@
+"""How far a row can be trusted, with a reason and an advice for each doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from integrator.statistics.summary import RunSummary
+
+__all__ = ["REASONS", "Evidence", "Reason", "Verdict", "judge"]
+
+MIN_RUNS = 3
+MAX_SPREAD = 0.05
+MAX_DRIFT = 0.05
+MIN_HALF = 10
+"""A half of a run with fewer inferences says nothing about drift."""
+MAX_CLOCK_STEP = 0.001
+"""Of the run's wall-clock time."""
+
+
+class Verdict(StrEnum):
+    """`noisy` numbers are shown and doubted, `invalid` ones are shown and never ranked."""
+
+    VALID = "valid"
+    NOISY = "noisy"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A doubt: what it makes of the row, what it says, what to do about it."""
+
+    verdict: Verdict
+    meaning: str
+    advice: str
+
+
+REASONS = {
+    "run_failed": Reason(
+        Verdict.INVALID,
+        "a run of this test did not end well",
+        "Read the reason of the row; the numbers are those of the other runs.",
+    ),
+    "non_finite_output": Reason(
+        Verdict.INVALID,
+        "an output of the model holds NaN or infinity, which can change its speed",
+        "Check the model, its weights and the range of its inputs.",
+    ),
+    "clock_stepped": Reason(
+        Verdict.INVALID,
+        "the system's clock was set during a run, and OpenVINO takes latencies by it",
+        "Let the clock settle (chronyc tracking, timedatectl) and run again.",
+    ),
+    "too_few_runs": Reason(
+        Verdict.NOISY,
+        f"fewer than {MIN_RUNS} runs: differences between processes cannot be seen",
+        f"Set runs to {MIN_RUNS} or more.",
+    ),
+    "runs_missing": Reason(
+        Verdict.NOISY,
+        "fewer runs than were planned",
+        "Run the campaign to its end.",
+    ),
+    "runs_differ": Reason(
+        Verdict.NOISY,
+        f"the medians of the runs lie more than {MAX_SPREAD:.0%} apart",
+        "Look for other load, a changing clock frequency or heat; add runs.",
+    ),
+    "drift": Reason(
+        Verdict.NOISY,
+        f"the two halves of a run differ by more than {MAX_DRIFT:.0%}",
+        "Warm up for longer; look for heat and other load.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the verdict of a test is made from."""
+
+    runs: Sequence[RunSummary]
+    """The good ones."""
+    planned_runs: int
+    failed_runs: int
+    outputs_finite: bool
+    clock_steps: Sequence[float]
+    """Of each good run: how far the clock stepped, as a share of the run's wall-clock time."""
+
+
+def judge(evidence: Evidence) -> tuple[Verdict, tuple[str, ...]]:
+    """The verdict, and the names of its reasons in the order of `REASONS`."""
+    runs = evidence.runs
+    doubts = {
+        "run_failed": evidence.failed_runs > 0,
+        "non_finite_output": not evidence.outputs_finite,
+        "clock_stepped": any(abs(step) > MAX_CLOCK_STEP for step in evidence.clock_steps),
+        "too_few_runs": len(runs) < MIN_RUNS,
+        "runs_missing": len(runs) + evidence.failed_runs < evidence.planned_runs,
+        "runs_differ": _spread([run.median_ms for run in runs]) > MAX_SPREAD,
+        "drift": any(_drift(run) > MAX_DRIFT for run in runs),
+    }
+    reasons = tuple(name for name in REASONS if doubts[name])
+    if any(REASONS[name].verdict is Verdict.INVALID for name in reasons):
+        return Verdict.INVALID, reasons
+    return (Verdict.NOISY if reasons else Verdict.VALID), reasons
+
+
+def _spread(medians: Sequence[float]) -> float:
+    return (max(medians) - min(medians)) / float(np.median(medians))
+
+
+def _drift(run: RunSummary) -> float:
+    half = run.iterations // 2
+    if half < MIN_HALF:
+        return 0.0
+    first, second = np.median(run.latency_ms[:half]), np.median(run.latency_ms[half:])
+    return float(abs(second - first) / run.median_ms)

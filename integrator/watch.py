@@ -1,0 +1,50 @@
+"""Watching one machine: what its agent last said, and whether the agent still lives."""
+
+from __future__ import annotations
+
+from protocol.errors import DocumentError, TransientTransferError
+from protocol.job import Job
+from protocol.layout import CampaignFolder
+from protocol.status import AgentState, Heartbeat
+from protocol.transfer import Digest, TransferClient
+
+__all__ = ["Watch"]
+
+
+class Watch:
+    """Hears the heartbeats of one machine."""
+
+    def __init__(self, job: Job, client: TransferClient) -> None:
+        self._path = CampaignFolder(job.machine, job.campaign).status
+        self._client = client
+        self._seen: Digest | None = None
+        self.heartbeat: Heartbeat | None = None
+
+    def listen(self) -> Heartbeat | None:
+        """The heartbeat, if it is another one than before.
+
+        Only its hash is asked for until it changes: a look costs the server, which may stand on the machine
+        that is measured, one line on a connection that is open anyway.
+        """
+        try:
+            digest = self._client.digest(self._path)
+            if digest is None or digest == self._seen:
+                return None
+            data = self._client.read(self._path, max_bytes=Heartbeat.max_bytes)
+            self.heartbeat = Heartbeat.from_bytes(data, source=str(self._path))
+        except (TransientTransferError, DocumentError):
+            return None  # the next look may do better, and the agent's end is seen without it
+        self._seen = digest
+        return self.heartbeat
+
+    def ending(self, exit_code: int, last_words: str) -> str:
+        """Why an agent that left left results missing; empty where it finished its job."""
+        said = self.heartbeat
+        if said and said.state is AgentState.FINISHED:
+            return ""
+        if said and said.state is AgentState.STOPPED:
+            return "the campaign was stopped before this test was run"
+        if said and said.state is AgentState.FAILED:
+            return f"the agent gave up: {said.detail}"
+        said_last = last_words or "(none)"
+        return f"the agent ended with code {exit_code}; its last words:\n{said_last}"

@@ -1,0 +1,157 @@
+"""A test for each formula, with numbers worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from integrator.statistics.percentiles import percentile, samples_needed
+from integrator.statistics.summary import RunSummary, summarise_run, summarise_test
+from integrator.statistics.verdict import REASONS, Evidence, Verdict, judge
+from protocol.job import Scenario
+from protocol.result import Nanoseconds, Samples
+
+
+def samples(starts_ms: list[float], latencies_ms: list[float]) -> Samples:
+    def packed(values: list[float]) -> Nanoseconds:
+        return Nanoseconds.pack((np.array(values) * 1e6).astype("<u8").tobytes())
+
+    return Samples(
+        start_ns=packed(starts_ms), latency_ns=packed(latencies_ms), wall_ns=10**9, clock_step_ns=0
+    )
+
+
+def run_of(latencies_ms: list[float]) -> RunSummary:
+    starts = np.concatenate([[0.0], np.cumsum(latencies_ms)[:-1]])
+    return summarise_run(samples(list(starts), latencies_ms))
+
+
+class TestPercentiles:
+    def test_sample_sizes_are_those_of_loadgen(self) -> None:
+        sizes = {p: samples_needed(p) for p in (0.90, 0.95, 0.97, 0.99, 0.999)}
+        assert sizes == {0.90: 64, 0.95: 130, 0.97: 219, 0.99: 662, 0.999: 6636}
+
+    @given(st.sampled_from([0.5, 0.9, 0.95, 0.99]))
+    def test_the_size_is_the_smallest_that_the_bound_allows(self, p: float) -> None:
+        def chance_of_at_most_one_beyond(n: int) -> float:
+            return sum(math.comb(n, k) * (1 - p) ** k * p ** (n - k) for k in (0, 1))
+
+        n = samples_needed(p)
+        assert chance_of_at_most_one_beyond(n) <= 0.01 < chance_of_at_most_one_beyond(n - 1)
+
+    def test_too_small_a_sample_says_what_is_missing(self) -> None:
+        assert percentile(np.arange(150.0), 0.99) == "needs 512 more"
+        assert percentile(np.arange(661.0), 0.99) == "needs 1 more"
+        assert isinstance(percentile(np.arange(662.0), 0.99), float)
+
+    def test_it_is_a_value_that_was_measured(self) -> None:
+        values = np.random.default_rng(1).permutation(np.arange(1.0, 101.0))
+        assert percentile(values, 0.90) == 90.0
+        assert percentile(values, 0.95) == "needs 30 more"
+
+
+class TestSummary:
+    def test_sync(self) -> None:
+        """4 batches of 8 in 10, 10, 12 and 20 ms with 1 ms between them."""
+        run = summarise_run(samples([0, 11, 22, 35], [10, 10, 12, 20]))
+        summary = summarise_test([run], scenario=Scenario.SYNC, batch=8)
+        assert summary.latency_ms == 11.0
+        assert summary.single_pass_ms == 52 / 4
+        assert summary.fps == pytest.approx(8 / 0.011)
+        assert summary.throughput_fps == pytest.approx(8 * 4 / 0.055)
+        assert (summary.latency_min_ms, summary.latency_max_ms) == (10.0, 20.0)
+        assert (summary.runs, summary.iterations) == (1, 4)
+
+    def test_async(self) -> None:
+        """Two requests at a time, 6 inferences of 20 ms in pairs, each pair after the other."""
+        run = summarise_run(samples([0, 0, 20, 20, 40, 40], [20] * 6))
+        summary = summarise_test([run], scenario=Scenario.ASYNC, batch=4)
+        assert summary.latency_ms == 20.0
+        assert summary.single_pass_ms == pytest.approx(60 / 6)
+        assert summary.fps == pytest.approx(4 * 6 / 0.060)
+        assert summary.fps == summary.throughput_fps
+
+    def test_the_last_completion_counts_not_the_last_start(self) -> None:
+        run = summarise_run(samples([0, 1], [100, 5]))
+        assert run.wall_s == 0.1
+
+    def test_a_test_is_the_median_of_its_runs_not_of_all_inferences(self) -> None:
+        """A slow run with many inferences does not outvote two fast runs."""
+        runs = [run_of([10.0] * 10), run_of([11.0] * 10), run_of([50.0] * 1000)]
+        summary = summarise_test(runs, scenario=Scenario.SYNC, batch=1)
+        assert summary.latency_ms == 11.0
+        assert summary.iterations == 1020
+        assert summary.latency_max_ms == 50.0
+
+    def test_no_outlier_is_removed(self) -> None:
+        """Dropping what lies beyond three standard deviations would report more FPS than there were."""
+        latencies = [10.0] * 99 + [1000.0]
+        summary = summarise_test([run_of(latencies)], scenario=Scenario.SYNC, batch=1)
+        assert summary.latency_max_ms == 1000.0
+        assert summary.throughput_fps == pytest.approx(100 / 1.99)
+        assert summary.single_pass_ms == pytest.approx(19.9)
+
+    @given(
+        st.lists(st.integers(1_000, 10**9), min_size=1, max_size=50),
+        st.sampled_from(list(Scenario)),
+        st.integers(1, 64),
+    )
+    def test_the_columns_agree_with_each_other(
+        self, latencies_ns: list[int], scenario: Scenario, batch: int
+    ) -> None:
+        summary = summarise_test([run_of([n / 1e6 for n in latencies_ns])], scenario=scenario, batch=batch)
+        assert summary.latency_min_ms <= summary.latency_ms <= summary.latency_max_ms
+        if scenario is Scenario.SYNC:
+            assert summary.fps == pytest.approx(1e3 * batch / summary.latency_ms)
+        else:
+            assert summary.fps == pytest.approx(1e3 * batch / summary.single_pass_ms)
+
+
+class TestVerdict:
+    STEADY = run_of([10.0, 10.1] * 20)
+
+    def evidence(self, **changes: object) -> Evidence:
+        fields: dict[str, object] = {
+            "runs": [self.STEADY] * 3,
+            "planned_runs": 3,
+            "failed_runs": 0,
+            "outputs_finite": True,
+            "clock_steps": [0.0] * 3,
+        }
+        return Evidence(**{**fields, **changes})  # type: ignore[arg-type]
+
+    def test_good_runs_are_valid(self) -> None:
+        assert judge(self.evidence()) == (Verdict.VALID, ())
+
+    @pytest.mark.parametrize(
+        ("changes", "verdict", "reason"),
+        [
+            ({"failed_runs": 1, "planned_runs": 4}, Verdict.INVALID, "run_failed"),
+            ({"outputs_finite": False}, Verdict.INVALID, "non_finite_output"),
+            ({"clock_steps": [0.0, -0.02, 0.0]}, Verdict.INVALID, "clock_stepped"),
+            ({"runs": [STEADY] * 2, "planned_runs": 2}, Verdict.NOISY, "too_few_runs"),
+            ({"planned_runs": 4}, Verdict.NOISY, "runs_missing"),
+            ({"runs": [STEADY, STEADY, run_of([10.7] * 40)]}, Verdict.NOISY, "runs_differ"),
+            ({"runs": [STEADY, STEADY, run_of([9.7] * 20 + [10.3] * 20)]}, Verdict.NOISY, "drift"),
+        ],
+    )
+    def test_each_doubt(self, changes: dict[str, object], verdict: Verdict, reason: str) -> None:
+        assert judge(self.evidence(**changes)) == (verdict, (reason,))
+
+    def test_one_invalid_reason_decides(self) -> None:
+        verdict, reasons = judge(self.evidence(outputs_finite=False, planned_runs=5))
+        assert verdict is Verdict.INVALID
+        assert reasons == ("non_finite_output", "runs_missing")
+
+    def test_a_short_run_is_not_said_to_drift(self) -> None:
+        runs = [run_of([9.0, 11.0])] * 3
+        assert "drift" not in judge(self.evidence(runs=runs))[1]
+
+    def test_every_reason_has_a_meaning_and_an_advice(self) -> None:
+        for reason in REASONS.values():
+            assert reason.meaning
+            assert reason.advice.endswith(".")
