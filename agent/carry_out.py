@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from agent.execute import Ending, execute
 from agent.machine.describe import describe
@@ -41,6 +42,7 @@ class JobRunner:
         self._client = client
         self._stop = stop
         self._folder = CampaignFolder(job.machine, job.campaign)
+        self._work = work
         self._cache = ModelCache(work / "models")
         self._spool = Spool(work / "spool" / job.campaign, self._folder)
         self._scratch = work / "scratch"
@@ -104,7 +106,7 @@ class JobRunner:
         self._done += 1
         if result.status is not Status.OK:
             self._failed += 1
-            self._given_up.setdefault(test.id, f"not repeated: run {entry.run} ended as {result.status}")
+            self._given_up.setdefault(test.id, f"not repeated: run {entry.run + 1} ended as {result.status}")
         if error := self._spool.try_drain(self._client):
             _log.warning("results wait on disk: %s", error)
 
@@ -125,9 +127,11 @@ class JobRunner:
             spec = _run_spec(self._job, test, self._models[test.model_sha256], self._cache.entry)
             ending = execute(spec, Path(folder), timeout_s=timeout_s, stop=self._stop)
         outcome = judge(ending, timeout_s=timeout_s)
-        if ending.stopped:
+        outcome = outcome._replace(reason=self._without_paths(outcome.reason))
+        if ending.stopped and ending.report is None:
             return None
-        _log.info("%s run %d: %s %s", test.id, entry.run, outcome.status, outcome.reason.partition("\n")[0])
+        first_line = outcome.reason.partition("\n")[0]
+        _log.info("%s run %d: %s %s", test.id, entry.run + 1, outcome.status, first_line)
         return self._result(entry, test, outcome, started_at=started_at, ending=ending)
 
     def _result(
@@ -151,12 +155,20 @@ class JobRunner:
             reason=outcome.reason,
             started_at=started_at,
             openvino_version=report.get("openvino_version") or self._openvino,
-            compiled=CompiledSettings.model_validate(compiled) if compiled else None,
+            compiled=self._compiled(compiled) if compiled else None,
             phases=Phases(**report.get("phases", {}), total_ms=ending.seconds * 1000 if ending else 0.0),
             warmup_inferences=report.get("warmup_inferences"),
             outputs_finite=report.get("outputs_finite"),
             samples=Samples.model_validate(samples) if samples else None,
         )
+
+    def _compiled(self, reported: dict[str, Any]) -> CompiledSettings:
+        properties = {name: self._without_paths(text) for name, text in reported["properties"].items()}
+        return CompiledSettings.model_validate({**reported, "properties": properties})
+
+    def _without_paths(self, text: str) -> str:
+        """Results are published, and paths name the users of a machine."""
+        return text.replace(str(self._work), "WORK").replace(str(Path.home()), "HOME")
 
     def _push_the_rest(self) -> None:
         """Empty the spool; a server that is away for a moment is waited for.

@@ -47,10 +47,10 @@ def run(
             _stop_with_parent(stop)
         login = Account.read(account)
         if once:
-            if not work_through(login, work=work, stop=stop):
+            if not work_through(login, work=work.resolve(), stop=stop):
                 raise typer.Exit(EXIT_INTERRUPTED if stop.is_set() else EXIT_USER)
         else:
-            poll(login, work=work, stop=stop, every_s=every)
+            poll(login, work=work.resolve(), stop=stop, every_s=every)
 
 
 def _stop_with_parent(stop: Stop) -> None:

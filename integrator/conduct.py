@@ -13,6 +13,7 @@ from integrator.launch.local import LocalAgent
 from integrator.plan import Plan
 from integrator.store import CampaignRecord, CampaignStore
 from integrator.watch import Watch
+from integrator.words import counted
 from protocol.job import Job
 from protocol.status import Heartbeat
 from protocol.transfer import TransferClient
@@ -36,7 +37,7 @@ class Audience(Protocol):
         """An agent said something new."""
 
 
-def conduct(plan: Plan, store: CampaignStore, audience: Audience) -> bool:
+def conduct(plan: Plan, store: CampaignStore, audience: Audience, *, replace: bool = False) -> bool:
     """Carry out a plan on this machine; whether it was carried out to its end.
 
     The FTPS server runs in this process on a free port of the loopback interface; each agent is a process
@@ -44,7 +45,7 @@ def conduct(plan: Plan, store: CampaignStore, audience: Audience) -> bool:
     they measure. Ctrl-C stops the agent; what was measured is collected all the same.
 
     Raises:
-        UserError: the store's folder holds something else.
+        UserError: the store's folder holds something else, or a campaign that is not to be replaced.
         TransferError: the embedded server could not be reached.
     """
     record = CampaignRecord(
@@ -54,7 +55,7 @@ def conduct(plan: Plan, store: CampaignStore, audience: Audience) -> bool:
         created_at=plan.created_at,
         machines=tuple(job.machine for job in plan.jobs),
     )
-    store.make_room()
+    store.make_room(replace=replace)
     store.write_plan(record, plan.jobs)
     absent: dict[str, str] = {}
     interrupted = False
@@ -63,7 +64,8 @@ def conduct(plan: Plan, store: CampaignStore, audience: Audience) -> bool:
         TransferClient(server.add_account("integrator", Role.INTEGRATOR)) as client,
     ):
         try:
-            audience.say(f"Sending {len(plan.models)} models and {len(plan.jobs)} jobs to the FTP server")
+            what = f"{counted(len(plan.models), 'model')} and {counted(len(plan.jobs), 'job')}"
+            audience.say(f"Sending {what} to the FTP server")
             deliver(plan, client)
             for job in plan.jobs:
                 absent[job.machine] = _run_agent(job, server, client, store, audience)

@@ -19,7 +19,8 @@ __all__ = ["harmless", "merge", "to_csv"]
 
 # From bad to worse: a row shows the worst that happened to its runs.
 _GRAVITY = (Status.FAILED, Status.UNSUPPORTED, Status.TIMEOUT, Status.OUT_OF_MEMORY, Status.CRASHED)
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_WHOLE_NUMBERS = ("batch", "streams", "threads", "requests", "runs", "iterations")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\n")
 
 
 def merge(
@@ -55,14 +56,19 @@ def to_csv(table: pd.DataFrame) -> str:
 
     Texts that a spreadsheet would take for a formula get an apostrophe in front.
     """
-    return table.map(harmless).to_csv(index=False, lineterminator="\n")
+    written = table.astype(object).map(harmless).astype(object)
+    for name in _WHOLE_NUMBERS:
+        written[name] = written[name].astype("Int64")  # the integers that know a missing value
+    return written.to_csv(index=False, lineterminator="\n")
 
 
 def harmless(value: Any) -> Any:
     """A cell that no spreadsheet executes."""
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str):
+        return value
+    # A bare carriage return ends a row for some readers, and is not quoted by the writer.
+    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def _row(job: Job, test: PlannedTest, results: list[Result], planned: int, absent: str) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def _builtin(name: str, precision: str, cache: Path) -> PreparedModel:
     inputs = tuple(
         InputTemplate(i.name, (None, *i.shape[1:]), i.element_type, i.low, i.high) for i in topology.inputs
     )
-    return _keep(name, wanted, [built / "model.xml", built / "model.bin"], inputs, cache)
+    return _keep([built / "model.xml", built / "model.bin"], cache).as_model(name, wanted, inputs)
 
 
 def _recipe(name: str, precision: str) -> str:
@@ -123,23 +123,32 @@ def _recipe(name: str, precision: str) -> str:
 def _from_file(
     entry: ModelEntry, path: Path, precision: str, batches: Collection[int], cache: Path
 ) -> PreparedModel:
-    facts = inspect_file(path)
-    inputs = _templates(entry, facts)
-    files = _files_of(path)
-    target: Path | None = None
-    if precision not in {NATIVE, facts.precision}:
-        if (facts.precision, precision) != ("FP32", "FP16"):
+    # What is inspected is what an agent will have: the model's files, and nothing beside them.
+    kept = _keep(_files_of(entry, path), cache)
+    try:
+        facts = inspect_file(kept.folder / path.name)
+        inputs = _templates(entry, facts)
+        fits = precision in {NATIVE, facts.precision}
+        if not fits and (facts.precision, precision) != ("FP32", "FP16"):
             raise PrecisionMismatchError(
                 f"{entry.name} has {facts.precision} weights, which fleetmark does not turn into {precision}"
             )
-        target = cache / "built" / f"{entry.name}-fp16-{_sha256(path)[:16]}" / "model.xml"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        files = [target, target.with_suffix(".bin")]
-    shapes = [
-        [list(entry.shape) for entry in with_batch(entry.name, inputs, batch)] for batch in sorted(batches)
-    ]
-    inspect_file(path, reshape=shapes, save_fp16=target)
-    return _keep(entry.name, facts.precision if target is None else precision, files, inputs, cache)
+        target = None if fits else _half_precision(entry.name, kept, cache)
+        shapes = [[list(i.shape) for i in with_batch(entry.name, inputs, batch)] for batch in sorted(batches)]
+        inspect_file(kept.folder / path.name, reshape=shapes, save_fp16=target)
+    except ModelError as error:
+        # The user knows the file under its own name.
+        message = str(error).replace(str(kept.folder / path.name), str(path))
+        raise type(error)(message, advice=error.advice) from error
+    if target is None:
+        return kept.as_model(entry.name, facts.precision, inputs)
+    return _keep([target, target.with_suffix(".bin")], cache).as_model(entry.name, precision, inputs)
+
+
+def _half_precision(name: str, kept: _Kept, cache: Path) -> Path:
+    target = cache / "built" / f"{name}-fp16-{kept.sha256[:16]}" / "model.xml"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
 
 
 def _templates(entry: ModelEntry, facts: FileFacts) -> tuple[InputTemplate, ...]:
@@ -172,9 +181,10 @@ def _default_range(element_type: str) -> InputRange:
     return InputRange(low=0, high=2 if element_type[0] in "iu" else 1)
 
 
-def _files_of(path: Path) -> list[Path]:
+def _files_of(entry: ModelEntry, path: Path) -> list[Path]:
     beside = [path.with_suffix(suffix) for suffix in _WEIGHTS_BESIDE.get(path.suffix.lower(), ())]
-    return [path, *(file for file in beside if file.is_file())]
+    files = {file.name: file for file in (path, *beside, *entry.files) if file.is_file()}
+    return list(files.values())
 
 
 def _save(model: ov.Model, folder: Path, precision: str) -> None:
@@ -186,25 +196,36 @@ def _save(model: ov.Model, folder: Path, precision: str) -> None:
         shutil.copytree(temporary, folder)
 
 
-def _keep(
-    name: str, precision: str, files: Sequence[Path], inputs: tuple[InputTemplate, ...], cache: Path
-) -> PreparedModel:
-    """Put the files into a folder named by what they are, and read nothing from elsewhere from then on."""
-    hashes = {file.name: _sha256(file) for file in files}
-    refs = tuple(
-        ModelFile(name=file.name, size=file.stat().st_size, sha256=hashes[file.name]) for file in files
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A model's files in a folder of their own, named by what they are."""
+
+    folder: Path
+    sha256: str
+    files: tuple[ModelFile, ...]
+    """The one that OpenVINO reads comes first."""
+
+    def as_model(self, name: str, precision: str, inputs: tuple[InputTemplate, ...]) -> PreparedModel:
+        ref = ModelRef(
+            name=name, precision=precision, sha256=self.sha256, entry=self.files[0].name, files=self.files
+        )
+        return PreparedModel(ref, self.folder, inputs)
+
+
+def _keep(files: Sequence[Path], cache: Path) -> _Kept:
+    """Copy a model's files, the one that OpenVINO reads first, unless they are there already."""
+    entries = tuple(
+        ModelFile(name=file.name, size=file.stat().st_size, sha256=_sha256(file)) for file in files
     )
-    sha256 = model_sha256(hashes)
+    sha256 = model_sha256({entry.name: entry.sha256 for entry in entries})
     folder = cache / "models" / sha256
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
             for file in files:
                 shutil.copyfile(file, Path(temporary) / file.name)
-            Path(temporary).rename(folder)
-            Path(temporary).mkdir()  # for the context manager to remove
-    ref = ModelRef(name=name, precision=precision, sha256=sha256, entry=files[0].name, files=refs)
-    return PreparedModel(ref, folder, inputs)
+            shutil.copytree(temporary, folder, dirs_exist_ok=True)
+    return _Kept(folder, sha256, entries)
 
 
 def model_sha256(hashes: Mapping[str, str]) -> str:

@@ -134,7 +134,7 @@ class _Models:
                 self._mismatches[key] = str(error)
             except ModelError as error:
                 where = ("models", index, "path") if entry.path else ("models", index)
-                sentence = " ".join(filter(None, [str(error) + ".", error.advice]))
+                sentence = f"{str(error).rstrip('.')}. {error.advice}".rstrip(" ")
                 problems.append(self._campaign.problem(where, sentence))
         if problems:
             raise ConfigurationError([str(problem) for problem in sorted(set(problems))])

@@ -11,10 +11,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from integrator.plan import estimate_s
+from integrator.words import counted, duration
 from protocol.job import Job
 from protocol.status import Heartbeat
 
-__all__ = ["LiveProgress", "duration"]
+__all__ = ["LiveProgress"]
 
 _REDRAWS_PER_S = 1.0
 """Seldom: the machine that draws may be the one that is measured."""
@@ -59,7 +60,8 @@ class LiveProgress:
         """A machine's job begins."""
         self._job, self._first = job, None
         about = duration(estimate_s(job))
-        self.say(f"{job.machine}: {len(job.tests)} tests, {len(job.schedule)} runs, about {about}")
+        work = f"{counted(len(job.tests), 'test')}, {counted(len(job.schedule), 'run')}"
+        self.say(f"{job.machine}: {work}, about {about}")
         self._task = self._bar.add_task(
             "", machine=job.machine, total=len(job.schedule), left=f"about {about} left", now="starting"
         )
@@ -69,7 +71,7 @@ class LiveProgress:
         left = self._left(heartbeat)
         now = heartbeat.detail or str(heartbeat.state)
         if heartbeat.test:
-            now = f"{heartbeat.test} run {heartbeat.run}"
+            now = f"{heartbeat.test} run {(heartbeat.run or 0) + 1}"
         if self._task is not None:
             self._bar.update(self._task, completed=heartbeat.done, left=left, now=now)
         if not self._console.is_terminal:
@@ -89,11 +91,3 @@ class LiveProgress:
         runs = heartbeat.done - done
         pace = (time.monotonic() - begin) / runs if runs else estimate_s(self._job) / len(self._job.schedule)
         return f"about {duration(pace * (heartbeat.total - heartbeat.done))} left"
-
-
-def duration(seconds: float) -> str:
-    """A length of time as people say it: 45 s, 12 min, 3 h 05 min."""
-    if seconds < 100:  # noqa: PLR2004  # below, minutes would be too coarse
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02} min"  # noqa: PLR2004

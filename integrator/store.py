@@ -3,7 +3,7 @@
 campaign.json                           what the campaign is, and each machine's last word
 jobs/<machine>.json                     the jobs, as they were put on the server
 raw/<machine>/machine.json              what the machine is
-raw/<machine>/results/<test>.<run>.json.gz
+raw/<machine>/<test>.<run>.json.gz
 results.csv
 site/
 """
@@ -57,12 +57,17 @@ class CampaignStore:
         self.work = folder / ".work"
         """What the embedded server and the local agents need while a campaign runs."""
 
-    def make_room(self) -> None:
-        """Empty the folder for a new campaign, if what lies in it is a campaign.
+    def make_room(self, *, replace: bool = False) -> None:
+        """Get the folder ready for a new campaign; with `replace`, in place of the one that lies in it.
 
         Raises:
-            UserError: something else lies in it.
+            UserError: a campaign lies in it and is not to be replaced, or something else does.
         """
+        if self.record_file.is_file() and not replace:
+            raise UserError(
+                f"{self.folder}: a campaign lies here already",
+                advice="Choose another folder with --out, or give --replace to delete that campaign.",
+            )
         if self.folder.exists() and any(self.folder.iterdir()) and not self.record_file.is_file():
             raise UserError(
                 f"{self.folder}: there is something here that fleetmark did not write",

@@ -45,7 +45,7 @@ class Configuration(Record):
     kernel: str | None = None
     governor: str | None = None
     usable_cores: int
-    """Cores that this process may use: affinity and container limits count."""
+    """Logical processors that the agent may run on: its affinity, and so a container's cpuset, counts."""
     python: str
     openvino: str
     fleetmark: str

@@ -60,6 +60,8 @@ def describe(
     cpu = facts.get("cpu_model", facts.cpu_info) or {}
     flags = set((cpu.get("flags") or cpu.get("Features") or "").split())
     cores = facts.get("physical_cores", facts.cores)
+    if cpu and "model name" not in cpu:
+        facts.unknown["cpu_model"] = "/proc/cpuinfo has no model name, as on most ARM machines"
     fingerprint = Fingerprint(
         architecture=platform.machine(),
         cpu_vendor=cpu.get("vendor_id") or cpu.get("CPU implementer"),

@@ -10,13 +10,10 @@ import platformdirs
 import typer
 from rich.console import Console
 
-from integrator.conduct import conduct
 from integrator.config import Campaign, Lab, ModelEntry, load_both
 from integrator.models import PreparedModel, prepare
 from integrator.plan import Plan, make_plan
 from integrator.progress import LiveProgress
-from integrator.publish import publish
-from integrator.report import format_plain, render_table
 from integrator.store import CampaignStore
 from integrator.topologies import TOPOLOGIES
 from protocol.errors import EXIT_INTERRUPTED, EXIT_USER
@@ -58,18 +55,24 @@ def plan_from_files(lab: Path, campaign: Path, console: Console) -> Plan:
     return make_plan(*files, prepared)
 
 
-def carry_through(plan: Plan, out: Path) -> None:
+def carry_through(plan: Plan, out: Path, *, replace: bool) -> None:
     """Conduct a plan, publish what came of it, and say so; leaves with 1 where a test is not ok."""
+    # A mistake in a file is told before pandas, Jinja2 and the FTP server are loaded, which takes a second.
+    from integrator.conduct import conduct
+    from integrator.publish import publish
+    from integrator.report import format_plain, render_table
+
     console = errors()
     store = CampaignStore(out)
     with LiveProgress(console) as progress:
-        complete = conduct(plan, store, progress)
+        complete = conduct(plan, store, progress, replace=replace)
     table = publish(store)
     output = Console(highlight=False)
     if output.is_terminal:
         render_table(table, console=output)
     else:
         output.file.write(format_plain(table))
+    output.file.flush()
     say_where(store, console)
     if not complete:
         raise typer.Exit(EXIT_INTERRUPTED)

@@ -26,4 +26,4 @@ def demo(
     """
     examples = find("examples")
     plan = plan_from_files(examples / "lab.yaml", examples / "campaign.yaml", errors())
-    carry_through(plan, out)
+    carry_through(plan, out, replace=True)

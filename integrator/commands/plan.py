@@ -15,8 +15,8 @@ from rich.text import Text
 from integrator.commands.common import CampaignOption, LabOption, errors, plan_from_files
 from integrator.matrix import LeftOut
 from integrator.plan import Plan, estimate_s
-from integrator.progress import duration
-from protocol.job import Job, PlannedTest
+from integrator.words import counted, duration
+from protocol.job import AUTO, Job, PlannedTest
 
 __all__ = ["plan"]
 
@@ -46,16 +46,22 @@ def plan(
 
 
 def _print_job(console: Console, job: Job) -> None:
-    about = duration(estimate_s(job))
-    console.print(Text(f"{job.machine}: {len(job.tests)} tests, {len(job.schedule)} runs, about {about}"))
+    work = f"{counted(len(job.tests), 'test')}, {counted(len(job.schedule), 'run')}"
+    console.print(Text(f"{job.machine}: {work}, about {duration(estimate_s(job))}"))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    keys = ("model", "precision", "device", "scenario", "hint", "batch", "streams", "threads", "requests")
-    for key in keys:
-        table.add_column(key)
+    keys = ("model", "precision", "device", "scenario", "hint", "batch")
+    for key in (*keys, "set"):
+        table.add_column(key, overflow="fold")
     for test in job.tests:
-        table.add_row(*(Text(str(getattr(test, key))) for key in keys))
+        table.add_row(*(Text(str(getattr(test, key))) for key in keys), _given(test))
     console.print(table)
     console.print()
+
+
+def _given(test: PlannedTest) -> str:
+    """The settings that are not left to OpenVINO."""
+    counts = {key: getattr(test, key) for key in ("streams", "threads", "requests")}
+    return ", ".join(f"{key} {count}" for key, count in counts.items() if count != AUTO)
 
 
 def _as_json(made: Plan) -> dict[str, Any]:

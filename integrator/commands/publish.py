@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from integrator import publish as publishing
 from integrator.commands.common import errors, say_where
 from integrator.store import CampaignStore
 
@@ -21,6 +20,8 @@ def publish(
 
     Example:  fleetmark publish out/demo
     """
+    from integrator import publish as publishing
+
     store = CampaignStore(folder)
     publishing.publish(store)
     say_where(store, errors())

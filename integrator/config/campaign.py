@@ -97,6 +97,15 @@ class ModelEntry(Record):
         default_factory=lambda: None,  # a plain default would have editors write "path: null"
         description="The model's file (.onnx, .xml, …), relative to campaign.yaml.",
     )
+    files: Annotated[
+        tuple[Annotated[Path, BeforeValidator(_path, json_schema_input_type=str)], ...],
+        BeforeValidator(_listed),
+    ] = Field(
+        default=(),
+        description="Further files that the model's file refers to by their names, such as external data of "
+        "ONNX, relative to campaign.yaml. The .bin beside an .xml and the .pdiparams beside a .pdmodel "
+        "need not be listed. Default: none.",
+    )
     shapes: dict[str, Annotated[tuple[Dim, ...], Field(max_length=_MAX_RANK)]] = Field(
         default_factory=dict,
         description="Shape of each input by its name, with N for the batch; needed where the model leaves "
@@ -110,8 +119,9 @@ class ModelEntry(Record):
     @model_validator(mode="after")
     def _can_be_found(self, info: ValidationInfo) -> Self:
         reading = reading_of(info)
-        if self.path is None and (self.shapes or self.inputs):
-            key = "shapes" if self.shapes else "inputs"
+        given = [key for key in ("files", "shapes", "inputs") if getattr(self, key)]
+        if self.path is None and given:
+            key = given[0]
             raise refusal(f"{key} belongs to a model of your own, and {shown(self.name)} has no path", key)
         if reading is None:
             return self
@@ -124,9 +134,16 @@ class ModelEntry(Record):
                 raise refusal(sentence, "name")
         elif self.name in known:
             raise refusal(f"{shown(self.name)} is the name of a built-in model; choose another", "name")
-        elif trouble := _trouble_with(self.path):
-            raise refusal(f"{shown(str(self.path), whole=True)} {trouble}", "path")
+        else:
+            _refuse_trouble(self.path, "path")
+            for index, file in enumerate(self.files):
+                _refuse_trouble(file, "files", index)
         return self
+
+
+def _refuse_trouble(path: Path, *key: str | int) -> None:
+    if trouble := _trouble_with(path):
+        raise refusal(f"{shown(str(path), whole=True)} {trouble}", *key)
 
 
 def _trouble_with(path: Path) -> str:
@@ -219,5 +236,5 @@ class Campaign(ConfigFile):
     limits: LimitsKey = Field(default=Limits(), description="What a run may take before it is ended.")
     seed: Annotated[int, Field(strict=True, ge=0, lt=1 << 53)] = Field(
         default=1,
-        description="Decides the order of the runs; the same seed gives the same order. Default: 1.",
+        description="Decides the order of the runs and the values that inputs are filled with. Default: 1.",
     )

@@ -19,6 +19,7 @@ class LocalAgent:
     """
 
     def __init__(self, account: Account, work: Path) -> None:
+        work = work.resolve()
         work.mkdir(parents=True, exist_ok=True)
         self.log = work / "agent.log"
         hand_over = work / "account.json"

@@ -259,13 +259,16 @@ CAMPAIGN_PROBLEMS = {
                 "built-in models: minilm-l6, mobilenet-v2, resnet-50"
             ),
             'F:6:23: models[2].path: "D/gone/det.onnx" does not exist',
-            "F:7:5: models[3]: 5 is not a mapping of keys and values; known keys: name, path, shapes, inputs",
+            (
+                "F:7:5: models[3]: 5 is not a mapping of keys and values; known keys: name, path, files, "
+                "shapes, inputs"
+            ),
             'F:8:12: models[4].name: "resnet-50" is the name of a built-in model; choose another',
             'F:9:23: models[5].path: "D" is a directory; expected the model\'s file',
             'F:10:5: models[6]: the key "name" is missing',
             (
                 'F:10:6: models[6]: unknown key "nam"; did you mean "name"? known keys: name, path, '
-                "shapes, inputs"
+                "files, shapes, inputs"
             ),
         ],
     ),
@@ -584,7 +587,7 @@ def test_every_key_is_in_the_example_of_every_key(tmp_path: Path) -> None:
     }
     for section, (given_keys, model) in sections.items():
         assert list(given_keys) == list(model.model_fields), section
-    assert list(raw["models"][1]) == ["name", "path", "shapes", "inputs"]
+    assert list(raw["models"][1]) == ["name", "path", "files", "shapes", "inputs"]
     # What is marked as a default is the default: without those lines, the campaign is the same.
     short = campaign_of(MODELS, tmp_path)
     assert (campaign.runs, campaign.measure, campaign.limits, campaign.seed) == (
@@ -632,7 +635,7 @@ def test_every_key_of_a_schema_has_a_title_and_a_description(schema: dict[str, A
             checked += 1
         if "properties" in node:
             assert node["additionalProperties"] is False
-    assert checked == (6 if schema["title"] == "fleetmark lab" else 52)
+    assert checked == (6 if schema["title"] == "fleetmark lab" else 53)
 
 
 def test_units_are_in_the_descriptions_of_the_schema() -> None:

@@ -1,0 +1,168 @@
+"""docs/concepts.md and docs/formats.md against the code: every worked number, column, status and reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from integrator.columns import COLUMNS
+from integrator.statistics.summary import RunSummary, summarise_run, summarise_test
+from integrator.statistics.verdict import REASONS, Evidence, Verdict, judge
+from protocol.job import Scenario
+from protocol.result import Nanoseconds, Phases, Result, Samples, Status
+
+DOCS = Path(__file__).parents[2] / "docs"
+CONCEPTS = (DOCS / "concepts.md").read_text(encoding="utf-8")
+FORMATS = (DOCS / "formats.md").read_text(encoding="utf-8")
+
+
+@dataclass
+class Worked:
+    """A worked example: what is given (`key: value`), and what it comes to (`key = value`)."""
+
+    given: dict[str, str] = field(default_factory=dict)
+    runs: list[list[float]] = field(default_factory=list)
+    expected: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> Worked:
+        worked = cls()
+        for line in text.splitlines():
+            key, separator, value = re.fullmatch(r"(\w+)(:| =) (.+)", line).groups()  # type: ignore[union-attr]
+            if separator == " =":
+                assert key not in worked.expected, line
+                worked.expected[key] = value
+            elif key == "latencies_ms":
+                worked.runs.append(list(numbers(value)))
+            else:
+                worked.given[key] = value
+        return worked
+
+    def results(self) -> dict[str, Any]:
+        starts = (
+            [float(word) for word in self.given["starts_ms"].split()] if "starts_ms" in self.given else None
+        )
+        runs = [run_of(latencies, starts) for latencies in self.runs]
+        scenario, batch = Scenario(self.given["scenario"]), int(self.given["batch"])
+        verdict, reasons = judge(
+            Evidence(
+                runs=runs,
+                planned_runs=len(runs),
+                failed_runs=0,
+                outputs_finite=True,
+                clock_steps=[0.0] * len(runs),
+            )
+        )
+        summary = summarise_test(runs, scenario=scenario, batch=batch)
+        return asdict(summary) | {"verdict": verdict.value, "verdict_reasons": " ".join(reasons)}
+
+
+def numbers(text: str) -> Iterator[float]:
+    """`10 12*3 1..4` is 10 12 12 12 1 2 3 4."""
+    for word in text.split():
+        if "*" in word:
+            value, times = word.split("*")
+            yield from [float(value)] * int(times)
+        elif ".." in word:
+            first, last = word.split("..")
+            yield from (float(value) for value in range(int(first), int(last) + 1))
+        else:
+            yield float(word)
+
+
+def packed(milliseconds: list[float]) -> Nanoseconds:
+    return Nanoseconds.pack(np.rint(np.array(milliseconds) * 1e6).astype("<u8").tobytes())
+
+
+def samples(latencies_ms: list[float], starts_ms: list[float] | None = None) -> Samples:
+    """Where no starts are given, each iteration starts when the one before it has completed."""
+    starts = [0.0, *accumulate(latencies_ms)][:-1] if starts_ms is None else starts_ms
+    return Samples(start_ns=packed(starts), latency_ns=packed(latencies_ms), wall_ns=0, clock_step_ns=0)
+
+
+def run_of(latencies_ms: list[float], starts_ms: list[float] | None) -> RunSummary:
+    return summarise_run(samples(latencies_ms, starts_ms))
+
+
+def fenced(text: str, kind: str) -> list[str]:
+    """The contents of the fenced blocks of a kind."""
+    return re.findall(rf"^```{kind}\n(.*?)\n```$", text, re.MULTILINE | re.DOTALL)
+
+
+def agrees(shown: str, value: object) -> bool:
+    """Whether `shown` is `value`, rounded to as many decimals as are shown."""
+    if isinstance(value, str):
+        return shown == value
+    assert isinstance(value, int | float)
+    return shown == f"{value:.{len(shown.partition('.')[2])}f}"
+
+
+BLOCKS = [Worked.parse(text) for text in fenced(CONCEPTS, "worked")]
+
+
+def test_there_are_worked_examples_of_both_scenarios() -> None:
+    assert len(BLOCKS) >= 4
+    assert {block.given["scenario"] for block in BLOCKS} == {"sync", "async"}
+    assert all(block.expected and block.runs for block in BLOCKS)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_every_worked_number_is_what_the_code_computes(block: Worked) -> None:
+    results = block.results()
+    wrong = {
+        key: f"{shown} is shown, {results[key]} is computed"
+        for key, shown in block.expected.items()
+        if not agrees(shown, results[key])
+    }
+    assert not wrong
+
+
+def test_a_wrong_number_is_seen() -> None:
+    right = "scenario: sync\nbatch: 8\nstarts_ms: 0 11 22 35\nlatencies_ms: 10 10 12 20\nfps = 727.3"
+    for text, good in ((right, True), (right.replace("727.3", "727.4"), False)):
+        block = Worked.parse(text)
+        assert agrees(block.expected["fps"], block.results()["fps"]) is good
+
+
+@pytest.mark.parametrize("name", [*COLUMNS, *Status, *Verdict, *REASONS])
+def test_every_name_in_the_table_has_an_entry(name: str) -> None:
+    assert re.search(rf"^\| `{name}` \|", CONCEPTS, re.MULTILINE)
+
+
+def test_columns_are_listed_in_their_order() -> None:
+    section = CONCEPTS.partition("\n## The columns of results.csv\n")[2].partition("\n## ")[0]
+    assert tuple(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == COLUMNS
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_every_reason_has_its_verdict(name: str) -> None:
+    assert f"\n| `{name}` | `{REASONS[name].verdict}` |" in CONCEPTS
+
+
+def test_the_lines_that_decode_a_result_do(tmp_path: Path) -> None:
+    latencies_ms = [10.0, 12.5, 20.0]
+    result = Result(
+        campaign="c",
+        machine="m",
+        test="t",
+        run=0,
+        model_sha256="0" * 64,
+        status=Status.OK,
+        started_at=datetime(2026, 1, 1, tzinfo=UTC),
+        phases=Phases(total_ms=1.0),
+        samples=samples(latencies_ms),
+    )
+    file = tmp_path / "t.0.json.gz"
+    file.write_bytes(result.to_gzip())
+    (code,) = (text for text in fenced(FORMATS, "python") if "gzip" in text)
+    names: dict[str, Any] = {"FILE": file}
+    exec(code, names)
+    assert names["latencies_ms"] == latencies_ms

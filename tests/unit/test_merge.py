@@ -1,0 +1,248 @@
+"""A row for every planned test, whatever came back."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from integrator.columns import COLUMNS
+from integrator.merge import merge, to_csv
+from integrator.store import CampaignRecord, CampaignStore
+from protocol.errors import UserError
+from protocol.job import Job, ModelFile, ModelRef, Scenario
+from protocol.result import CompiledSettings, Nanoseconds, Phases, Result, Samples, Status
+from tests.support import make_job, planned_test
+
+MODEL = ModelRef(
+    name="tiny",
+    precision="FP32",
+    sha256="a" * 64,
+    entry="tiny.onnx",
+    files=(ModelFile(name="tiny.onnx", size=1, sha256="a" * 64),),
+)
+SYNC = planned_test(MODEL, batch=4)
+ASYNC = planned_test(MODEL, scenario=Scenario.ASYNC)
+
+
+def job(**changes: Any) -> Job:
+    return make_job([MODEL], [SYNC, ASYNC], **{"runs": 3, **changes})
+
+
+def ok(test: str, run: int, latency_ms: float = 10.0, **changes: Any) -> Result:
+    def packed(values: list[float]) -> Nanoseconds:
+        return Nanoseconds.pack((np.array(values) * 1e6).astype("<u8").tobytes())
+
+    count = 100
+    fields: dict[str, Any] = {
+        "campaign": job().campaign,
+        "machine": "box",
+        "test": test,
+        "run": run,
+        "model_sha256": MODEL.sha256,
+        "status": Status.OK,
+        "started_at": datetime(2026, 1, 1, 12, run, tzinfo=UTC),
+        "openvino_version": "2026.4.1",
+        "compiled": CompiledSettings(
+            streams=2, threads=4, requests=3, inference_precision="bf16", execution_devices=("CPU",)
+        ),
+        "phases": Phases(compile_ms=100.0 + run, first_inference_ms=5.0, total_ms=2000),
+        "outputs_finite": True,
+        "samples": Samples(
+            start_ns=packed([latency_ms * n for n in range(count)]),
+            latency_ns=packed([latency_ms] * count),
+            wall_ns=int(latency_ms * count * 1e6),
+            clock_step_ns=0,
+        ),
+    }
+    return Result(**{**fields, **changes})
+
+
+def bad(test: str, run: int, status: Status, reason: str) -> Result:
+    return ok(test, run, status=status, reason=reason, samples=None, compiled=None, phases=Phases(total_ms=9))
+
+
+def rows(results: list[Result], **changes: Any) -> dict[str, dict[str, Any]]:
+    table = merge([job(**changes)], {"box": results}, {"box": "the machine was silent"})
+    assert list(table.columns) == list(COLUMNS)
+    return {row["test_id"]: dict(row) for _, row in table.iterrows()}
+
+
+def test_good_runs_become_one_row() -> None:
+    row = rows([ok(SYNC.id, run, latency) for run, latency in enumerate([10.0, 10.2, 10.1])])[SYNC.id]
+    assert {key: row[key] for key in COLUMNS if key not in {"test_id", "model_sha256"}} == {
+        "campaign": "tiny-20260101-000000",
+        "machine": "box",
+        "model": "tiny",
+        "precision": "FP32",
+        "device": "CPU",
+        "scenario": "sync",
+        "hint": "latency",
+        "batch": 4,
+        "streams": 2,
+        "threads": 4,
+        "requests": 3,
+        "status": "ok",
+        "reason": None,
+        "verdict": "valid",
+        "verdict_reasons": None,
+        "runs": 3,
+        "iterations": 300,
+        "latency_ms": pytest.approx(10.1),
+        "latency_p90_ms": pytest.approx(10.2),
+        "latency_p95_ms": pytest.approx(10.2),
+        "latency_p99_ms": "needs 362 more",
+        "latency_min_ms": pytest.approx(10.0),
+        "latency_max_ms": pytest.approx(10.2),
+        "single_pass_ms": pytest.approx(10.1),
+        "fps": pytest.approx(4 / 0.0101),
+        "throughput_fps": pytest.approx(4 / 0.0101),
+        "compile_ms": 101.0,
+        "first_inference_ms": 5.0,
+        "effective_precision": "bf16",
+        "execution_devices": "CPU",
+        "openvino_version": "2026.4.1",
+        "started_at": "2026-01-01T12:00:00+00:00",
+    }
+
+
+def test_a_test_without_results_says_why() -> None:
+    row = rows([])[ASYNC.id]
+    assert (row["status"], row["reason"]) == ("not_run", "the machine was silent")
+    assert (row["runs"], row["latency_ms"], row["verdict"]) == (0, None, None)
+
+
+def test_every_test_has_its_row_though_another_failed() -> None:
+    table = rows([bad(SYNC.id, 0, Status.CRASHED, "SIGSEGV"), ok(ASYNC.id, 0)])
+    assert [row["status"] for row in table.values()] == ["crashed", "ok"]
+
+
+@pytest.mark.parametrize(
+    "status", [Status.FAILED, Status.TIMEOUT, Status.CRASHED, Status.OUT_OF_MEMORY, Status.UNSUPPORTED]
+)
+def test_one_bad_run_makes_the_row(status: Status) -> None:
+    """Its reason is there, and the numbers of the other runs, which are not to be trusted."""
+    results = [ok(SYNC.id, 0), ok(SYNC.id, 1), bad(SYNC.id, 2, status, "so it was")]
+    row = rows(results)[SYNC.id]
+    assert (row["status"], row["reason"]) == (status.value, "run 3 of 3: so it was")
+    assert (row["verdict"], row["runs"], row["latency_ms"]) == ("invalid", 2, pytest.approx(10.0))
+    assert row["verdict_reasons"] == "run_failed too_few_runs"
+
+
+def test_the_worst_of_several_is_shown() -> None:
+    results = [
+        bad(SYNC.id, 0, Status.TIMEOUT, "late"),
+        bad(SYNC.id, 1, Status.CRASHED, "gone"),
+        bad(SYNC.id, 2, Status.NOT_RUN, "not repeated"),
+    ]
+    assert rows(results)[SYNC.id]["status"] == "crashed"
+
+
+def test_runs_that_were_not_started_leave_the_row_ok_and_doubted() -> None:
+    row = rows([ok(SYNC.id, 0), ok(SYNC.id, 1)])[SYNC.id]
+    assert (row["status"], row["verdict"], row["verdict_reasons"]) == (
+        "ok",
+        "noisy",
+        "too_few_runs runs_missing",
+    )
+
+
+def test_skipped_runs_give_their_own_reason() -> None:
+    row = rows([bad(SYNC.id, run, Status.NOT_RUN, "the model could not be fetched") for run in range(3)])
+    assert row[SYNC.id]["reason"] == "the model could not be fetched"
+
+
+def test_impossible_latencies_are_not_believed() -> None:
+    row = rows([ok(SYNC.id, 0, latency_ms=0.0), ok(SYNC.id, 1), ok(SYNC.id, 2)])[SYNC.id]
+    assert (row["status"], row["reason"]) == ("failed", "run 1 of 3: its latencies are zero")
+
+
+def test_merging_again_changes_nothing_and_order_does_not_matter() -> None:
+    results = [ok(SYNC.id, 0), ok(SYNC.id, 1, 11.0), bad(ASYNC.id, 0, Status.FAILED, "no")]
+    first = to_csv(merge([job()], {"box": results}, {}))
+    again = to_csv(merge([job()], {"box": list(reversed(results))}, {}))
+    assert first == again
+
+
+def test_machines_keep_to_themselves() -> None:
+    other = job(machine="other")
+    table = merge([job(), other], {"box": [ok(SYNC.id, 0)]}, {"other": "it was off"})
+    assert list(table["machine"]) == ["box", "box", "other", "other"]
+    assert list(table["status"]) == ["ok", "not_run", "not_run", "not_run"]
+    assert table["reason"].iloc[3] == "it was off"
+
+
+@pytest.mark.parametrize("text", ["=cmd|' /C calc'!A0", "+1", "-1+2", "@SUM(A1)", "\t=1", "\r=1", "\r\n=1"])
+def test_no_cell_is_a_formula(text: str) -> None:
+    written = to_csv(merge([job()], {"box": [bad(SYNC.id, 0, Status.FAILED, text)]}, {"box": text}))
+    table = list(csv.DictReader(io.StringIO(written, newline="")))
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    assert [row["reason"] for row in table] == [f"run 1 of 3: {text}", f"'{text}"]
+
+
+def test_csv_survives_separators_quotes_and_line_breaks() -> None:
+    text = 'a,b;"c"\nd — é'
+    written = to_csv(merge([job()], {"box": [bad(SYNC.id, 0, Status.FAILED, text)]}, {}))
+    (first, _) = csv.DictReader(io.StringIO(written, newline=""))
+    assert first["reason"] == f"run 1 of 3: {text}"
+    assert first["latency_ms"] == ""
+    assert written.splitlines()[0] == ",".join(COLUMNS)
+
+
+class TestStore:
+    def store(self, folder: Path) -> CampaignStore:
+        store = CampaignStore(folder / "out")
+        record = CampaignRecord(
+            campaign=job().campaign, title="t", lab="l", created_at=job().created_at, machines=("box",)
+        )
+        store.make_room()
+        store.write_plan(record, (job(),))
+        return store
+
+    def put(self, store: CampaignStore, name: str, data: bytes) -> None:
+        path = store.result_folder("box") / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+    def test_results_come_back_as_they_went(self, tmp_path: Path) -> None:
+        store = self.store(tmp_path)
+        result = ok(SYNC.id, 0)
+        self.put(store, f"{SYNC.id}.0.json.gz", result.to_gzip())
+        assert list(store.read_results(job())) == [result]
+        assert store.read_jobs(store.read_record()) == (job(),)
+
+    @pytest.mark.parametrize(
+        ("name", "data"),
+        [
+            (f"{SYNC.id}.0.json.gz", b"not gzip"),
+            (f"{SYNC.id}.0.json.gz", ok(SYNC.id, 0).to_gzip()[:-20]),
+            (f"{SYNC.id}.0.json.gz", ok(SYNC.id, 1).to_gzip()),
+            (f"{SYNC.id}.0.json.gz", ok(SYNC.id, 0, machine="other").to_gzip()),
+            (f"{SYNC.id}.0.json.gz", ok(SYNC.id, 0, campaign="other").to_gzip()),
+            (f"{SYNC.id}.9.json.gz", ok(SYNC.id, 9).to_gzip()),
+            ("never-planned.0.json.gz", ok("never-planned", 0).to_gzip()),
+        ],
+    )
+    def test_what_is_not_a_planned_result_is_left_out(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, data: bytes
+    ) -> None:
+        store = self.store(tmp_path)
+        self.put(store, name, data)
+        self.put(store, f"{ASYNC.id}.0.json.gz", ok(ASYNC.id, 0).to_gzip())
+        assert [result.test for result in store.read_results(job())] == [ASYNC.id]
+        assert [record.message for record in caplog.records if record.message.startswith("left out")]
+
+    def test_a_folder_with_something_else_is_left_alone(self, tmp_path: Path) -> None:
+        (tmp_path / "thesis.txt").write_text("years of work")
+        with pytest.raises(UserError, match="something here that fleetmark did not write"):
+            CampaignStore(tmp_path).make_room()
+        assert (tmp_path / "thesis.txt").exists()
+
+    def test_a_folder_without_a_campaign_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match="no campaign lies here"):
+            CampaignStore(tmp_path).read_record()
