@@ -65,11 +65,13 @@ class SyncPool:
 
     def infer_once(self) -> None:
         """One inference, completed."""
-        self._infer({}, share_outputs=True, decode_strings=False)
+        self._infer({}, True, False)
 
     def run(self, stop: Stop) -> Trace:
         """Infer until `stop` says so."""
         infer, request, clock = self._infer, self._request, time.perf_counter_ns
+        # No inputs; the outputs shared, not copied; texts left as bytes. Given by position, which is faster.
+        nothing: dict[str, Any] = {}
         starts, latencies = array("Q"), array("d")
 
         def loop(begin: int, deadline: int) -> None:
@@ -77,7 +79,7 @@ class SyncPool:
             now = begin
             while done < stop.max_iterations and (now < deadline or done < stop.min_iterations):
                 starts.append(now - begin)
-                infer({}, share_outputs=True, decode_strings=False)
+                infer(nothing, True, False)
                 latencies.append(request.latency)
                 done += 1
                 now = clock()

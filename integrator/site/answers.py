@@ -79,7 +79,7 @@ def _table(
         values = [_value(row, key) for row in picks if row]
         best = (min if better == "lower" else max)(values, default=None)
         cells = tuple(
-            _cell(row, key, better, best)
+            _cell(row, key, better, best, alone=len(values) == 1)
             if row and best is not None
             else BestCell(note=_why_none(tests.get((model, machine), []), key))
             for machine, row in zip(machines, picks, strict=True)
@@ -108,7 +108,11 @@ def _pick(tests: Sequence[Row], key: str, better: str) -> Row | None:
     return pick((row for row in tests if _counts(row, key)), key=lambda row: _value(row, key), default=None)
 
 
-def _cell(row: Row, key: str, better: str, best: float) -> BestCell:
+def _cell(row: Row, key: str, better: str, best: float, *, alone: bool) -> BestCell:
+    """A cell beside others is compared with them; the only one of its row is the best of nothing."""
+    if alone:
+        noisy = row.verdict == "noisy"
+        return BestCell(value=row.cells[key], settings=row.settings, anchor=row.anchor, noisy=noisy)
     value = _value(row, key)
     is_best = value == best
     near, far = sorted((value, best))

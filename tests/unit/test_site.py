@@ -231,6 +231,13 @@ def test_best_takes_ok_and_not_invalid_and_latency_of_sync() -> None:
     assert view.best[0].rows[0].cells[1].noisy
 
 
+def test_the_only_machine_is_not_called_the_best() -> None:
+    view = view_of(sample.table(sample.row(machine="a")), machines={}, campaign=sample.campaign())
+    (cell,) = view.best[0].rows[0].cells
+    assert (cell.relation, cell.is_best, cell.level) == ("", False, 0)
+    assert cell.value.text
+
+
 def test_summary_counts() -> None:
     view = view_of(sample.table(*sample.sample_rows()), machines={}, campaign=sample.campaign(complete=False))
     summary = view.summary
