@@ -24,7 +24,12 @@ _PRECISIONS = {
     "f32": "FP32", "f64": "FP64", "f16": "FP16", "bf16": "BF16",
     "i8": "INT8", "u8": "INT8", "i4": "INT4", "u4": "INT4",
 }  # fmt: skip
-_ADVICE = "OpenVINO reads IR (.xml), ONNX, TensorFlow Lite, TensorFlow (.pb) and PaddlePaddle files."
+_UNREADABLE = "not a model that OpenVINO can read"
+_NOBODY_READS_IT = "Unable to read the model"
+_ADVICE = (
+    "OpenVINO reads IR (.xml), ONNX, TensorFlow Lite, frozen TensorFlow graphs (.pb) and PaddlePaddle "
+    "(.pdmodel); another model has to be converted to IR first."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +87,9 @@ def _answer(question: dict[str, Any]) -> dict[str, Any]:
     try:
         model = ov.Core().read_model(question["path"])
     except RuntimeError as error:
-        return {"error": f"not a model that OpenVINO can read: {_words(error)}", "unreadable": True}
+        return {"error": _UNREADABLE + _reason(_words(error)), "unreadable": True}
     if not model.outputs:
-        return {"error": "not a model that OpenVINO can read: it has no outputs", "unreadable": True}
+        return {"error": f"{_UNREADABLE}: it has no outputs", "unreadable": True}
     facts = FileFacts(
         [_input(number, port) for number, port in enumerate(model.inputs)], _precision_of(model)
     )
@@ -117,6 +122,11 @@ def _precision_of(model: ov.Model) -> str:
             if name in _PRECISIONS:
                 size[_PRECISIONS[name]] += node.get_byte_size()
     return size.most_common(1)[0][0] if size else "FP32"
+
+
+def _reason(words: str) -> str:
+    """What a frontend found wrong; nothing where none took the file for its own."""
+    return "" if words.startswith(_NOBODY_READS_IT) else f": {words}"
 
 
 def _words(error: RuntimeError) -> str:

@@ -21,7 +21,7 @@ __all__ = ["NATIVE", "InputTemplate", "PrecisionMismatchError", "PreparedModel",
 
 NATIVE = "native"
 
-_WEIGHTS_BESIDE = {".xml": (".bin",), ".pdmodel": (".pdiparams",), ".json": (".pdiparams",)}
+_WEIGHTS_BESIDE = {".xml": (".bin",), ".pdmodel": (".pdiparams",)}
 """Formats that keep the weights in a second file of the same stem."""
 
 

@@ -344,15 +344,14 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class Written:
-    """A file of a format, and what `prepare` made of it."""
+    """A format, and what `prepare` made of a file of it."""
 
     kind: Format
-    path: Path
     model: PreparedModel
 
 
-def prepared(path: Path, cache: Path, *, precision: str = "native") -> PreparedModel:
-    return prepare(ModelEntry(name="mine", path=path), precision, [1, 2], cache)
+def prepared(path: Path, cache: Path) -> PreparedModel:
+    return prepare(ModelEntry(name="mine", path=path), "native", [1, 2], cache)
 
 
 def network(x: Floats) -> Floats:
@@ -410,7 +409,7 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     kind: Format = request.param
     folder = tmp_path_factory.mktemp("written")
     path = kind.write(folder / kind.name, kind.shape)
-    return Written(kind, path, prepared(path, folder / "cache"))
+    return Written(kind, prepared(path, folder / "cache"))
 
 
 def test_a_file_becomes_a_model_with_all_that_belongs_to_it(written: Written) -> None:
@@ -432,13 +431,6 @@ def test_openvino_reads_the_network_that_was_written(written: Written, batch: in
     assert (wanted > 0).any()
     assert (wanted == 0).any()
     np.testing.assert_allclose(infer(written.model, x), wanted, rtol=0, atol=1e-6)
-
-
-def test_half_precision_is_made_of_every_format(written: Written, tmp_path: Path) -> None:
-    half = prepared(written.path, tmp_path / "cache", precision="FP16")
-    assert (half.ref.precision, half.ref.entry) == ("FP16", "model.xml")
-    assert [i.name for i in half.inputs] == [written.kind.input]
-    np.testing.assert_allclose(infer(half, features(2)), network(features(2)), rtol=0, atol=5e-3)
 
 
 @pytest.mark.parametrize("scenario", list(Scenario))
