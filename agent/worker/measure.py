@@ -158,8 +158,9 @@ def _timed(
     step = (time.time_ns() - system) - wall
     finish()
     nanoseconds = np.rint(np.frombuffer(latencies, dtype=np.float64) * _NS_PER_MS)
+    instants = np.frombuffer(starts, dtype=np.uint64)
     return Trace(
-        start_ns=np.frombuffer(starts, dtype=np.uint64),
+        start_ns=instants - instants[0],
         latency_ns=np.maximum(nanoseconds, 0).astype(np.uint64),
         wall_ns=wall,
         clock_step_ns=step,
