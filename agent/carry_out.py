@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -37,13 +38,15 @@ _LAST_PUSH_S = 60.0
 class JobRunner:
     """Carries out one job of one machine."""
 
-    def __init__(self, job: Job, client: TransferClient, *, work: Path, stop: Stop) -> None:
+    def __init__(
+        self, job: Job, client: TransferClient, *, work: Path, models: ModelCache, stop: Stop
+    ) -> None:
         self._job = job
         self._client = client
         self._stop = stop
         self._folder = CampaignFolder(job.machine, job.campaign)
         self._work = work
-        self._cache = ModelCache(work / "models")
+        self._cache = models
         self._spool = Spool(work / "spool" / job.campaign, self._folder)
         self._scratch = work / "scratch"
         self._tests = {test.id: test for test in job.tests}
@@ -99,7 +102,7 @@ class JobRunner:
 
     def _carry_out(self, entry: ScheduledRun) -> None:
         test = self._tests[entry.test]
-        result = self._skip(entry, test) or self._measure(entry, test)
+        result = self._skip(entry, test) or self._measure_or_explain(entry, test)
         if result is None:
             return  # stopped: the run stays pending
         self._spool.add(result)
@@ -116,6 +119,20 @@ class JobRunner:
             return None
         outcome = Outcome(Status.NOT_RUN, reason)
         return self._result(entry, test, outcome, started_at=datetime.now(UTC), ending=None)
+
+    def _measure_or_explain(self, entry: ScheduledRun, test: PlannedTest) -> Result | None:
+        """Measure; what nobody foresaw is the outcome of this run and does not reach the others."""
+        started_at = datetime.now(UTC)
+        try:
+            return self._measure(entry, test)
+        except TransferError:
+            raise
+        except Exception as error:
+            _log.exception("%s run %d", test.id, entry.run + 1)
+            outcome = Outcome(
+                Status.FAILED, f"the agent failed over this run: {type(error).__name__}: {error}"
+            )
+            return self._result(entry, test, outcome, started_at=started_at, ending=None)
 
     def _measure(self, entry: ScheduledRun, test: PlannedTest) -> Result | None:
         timeout_s = self._job.limits.run_timeout_s
@@ -168,7 +185,9 @@ class JobRunner:
 
     def _without_paths(self, text: str) -> str:
         """Results are published, and paths name the users of a machine."""
-        return text.replace(str(self._work), "WORK").replace(str(Path.home()), "HOME")
+        text = text.replace(str(self._work), "WORK")
+        home = os.environ.get("HOME", "").rstrip("/")
+        return text.replace(f"{home}/", "HOME/") if home else text
 
     def _push_the_rest(self) -> None:
         """Empty the spool; a server that is away for a moment is waited for.

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from agent.loop import poll, work_through
+from agent.models import ModelCache
 from agent.stop import Stop
 from protocol.account import Account
 from protocol.cli import EXIT_CODES, log_to_stderr, run_program
@@ -28,6 +29,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 def run(
     account: Annotated[Path, typer.Option(help="The account file that was handed over for this machine.")],
     work: Annotated[Path, typer.Option(help="Where models and results waiting to be sent are kept.")],
+    cache: Annotated[
+        Path | None, typer.Option(help="Where models are kept from job to job. Default: WORK/models.")
+    ] = None,
     once: Annotated[bool, typer.Option(help="Leave when no job has anything pending.")] = False,
     every: Annotated[float, typer.Option(help="Seconds between looks at the server.", min=0.1)] = 10.0,
     with_parent: Annotated[bool, typer.Option(help="Stop when the starting process ends.")] = False,
@@ -46,11 +50,13 @@ def run(
         if with_parent:
             _stop_with_parent(stop)
         login = Account.read(account)
+        work = work.resolve()
+        models = ModelCache(cache.resolve() if cache else work / "models")
         if once:
-            if not work_through(login, work=work.resolve(), stop=stop):
+            if not work_through(login, work=work, models=models, stop=stop):
                 raise typer.Exit(EXIT_INTERRUPTED if stop.is_set() else EXIT_USER)
         else:
-            poll(login, work=work.resolve(), stop=stop, every_s=every)
+            poll(login, work=work, models=models, stop=stop, every_s=every)
 
 
 def _stop_with_parent(stop: Stop) -> None:

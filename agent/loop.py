@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.carry_out import JobRunner
+from agent.models import ModelCache
 from agent.stop import Stop
 from protocol.account import Account
 from protocol.errors import DocumentError, TransientTransferError
@@ -22,7 +23,7 @@ __all__ = ["poll", "work_through"]
 _log = logging.getLogger("fleetmark.agent")
 
 
-def work_through(account: Account, *, work: Path, stop: Stop) -> bool:
+def work_through(account: Account, *, work: Path, models: ModelCache, stop: Stop) -> bool:
     """Carry out every job that has pending runs; whether all of them came to their end.
 
     Raises:
@@ -33,23 +34,25 @@ def work_through(account: Account, *, work: Path, stop: Stop) -> bool:
         for campaign in sorted(client.list(machine_folder(account.user))):
             if stop.is_set():
                 return False
-            complete &= _take(account.user, campaign, client, work=work, stop=stop)
+            complete &= _take(account.user, campaign, client, work=work, models=models, stop=stop)
     return complete and not stop.is_set()
 
 
-def poll(account: Account, *, work: Path, stop: Stop, every_s: float) -> None:
+def poll(account: Account, *, work: Path, models: ModelCache, stop: Stop, every_s: float) -> None:
     """Work through the jobs, again and again until told to stop; a server that is away is waited for."""
     poller = select.poll()
     poller.register(stop.fileno(), select.POLLIN)
     while not stop.is_set():
         try:
-            work_through(account, work=work, stop=stop)
+            work_through(account, work=work, models=models, stop=stop)
         except TransientTransferError as error:
             _log.warning("%s; trying again in %g s", error, every_s)
         poller.poll(every_s * 1000)
 
 
-def _take(machine: str, campaign: str, client: TransferClient, *, work: Path, stop: Stop) -> bool:
+def _take(
+    machine: str, campaign: str, client: TransferClient, *, work: Path, models: ModelCache, stop: Stop
+) -> bool:
     folder = CampaignFolder(machine, campaign)
     if client.digest(folder.job) is None:
         return True  # a campaign whose job is still to come
@@ -59,7 +62,7 @@ def _take(machine: str, campaign: str, client: TransferClient, *, work: Path, st
         _log.error("%s", error)
         client.write(folder.status, _refusal(machine, campaign, error).to_bytes())
         return False
-    runner = JobRunner(job, client, work=work, stop=stop)
+    runner = JobRunner(job, client, work=work, models=models, stop=stop)
     if not runner.pending():
         return True
     _log.info("campaign %s: %d tests", job.campaign, len(job.tests))

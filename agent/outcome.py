@@ -78,9 +78,13 @@ def _refused_memory(text: str) -> bool:
 
 
 def _signalled(ending: Ending, where: str, said: str) -> Outcome:
-    name = signal.Signals(-ending.exit_code).name
+    number = -ending.exit_code
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"  # a real-time signal has no name
     if name == "SIGKILL" and ending.oom_kills:
         return Outcome(Status.OUT_OF_MEMORY, f"killed by the kernel for want of memory {where}")
     if name == "SIGKILL":
         return Outcome(Status.CRASHED, f"killed from outside with SIGKILL {where}")
-    return Outcome(Status.CRASHED, f"{name} ({signal.strsignal(-ending.exit_code)}) {where}{said}")
+    return Outcome(Status.CRASHED, f"{name} ({signal.strsignal(number)}) {where}{said}")

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.carry_out import JobRunner
+from agent.models import ModelCache
 from agent.stop import Stop
 from ftp_server.permissions import Role
 from ftp_server.server import FtpServer
@@ -98,7 +99,9 @@ def main() -> None:
         ):
             deliver(Plan("cost", "cost", "cost", job.created_at, (job,), (model,), ()), operator)
             arrivals: list[float] = []
-            runner = JobRunner(job, client, work=folder / "work", stop=stop)
+            runner = JobRunner(
+                job, client, work=folder / "work", models=ModelCache(folder / "models"), stop=stop
+            )
             carry_out = runner._carry_out  # noqa: SLF001  # one run is what is timed
 
             def timed(entry: ScheduledRun) -> None:

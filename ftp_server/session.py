@@ -31,6 +31,19 @@ class DataChannel(TLS_DTPHandler):
         self._error = True
         self.close()
 
+    def close(self) -> None:
+        """Close, also where the disk is full.
+
+        Closing a file writes what is left of it, and fails again where writing failed; the client would then
+        not be told why, and wait.
+        """
+        if self.file_obj is not None and not self.file_obj.closed:
+            try:
+                self.file_obj.close()
+            except OSError:
+                self._error = True
+        super().close()
+
 
 class Session(TLS_FTPHandler):
     """The control connection.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import time
+from pathlib import Path
 from typing import Protocol
 
 from ftp_server.permissions import Role
@@ -37,12 +39,21 @@ class Audience(Protocol):
         """An agent said something new."""
 
 
-def conduct(plan: Plan, store: CampaignStore, audience: Audience, *, replace: bool = False) -> bool:
+def conduct(
+    plan: Plan, store: CampaignStore, audience: Audience, *, cache: Path, replace: bool = False
+) -> bool:
     """Carry out a plan on this machine; whether it was carried out to its end.
 
     The FTPS server runs in this process on a free port of the loopback interface; each agent is a process
     that knows nothing but its account. Agents run one after another, because they share the hardware that
     they measure. Ctrl-C stops the agent; what was measured is collected all the same.
+
+    Args:
+        plan: What to do.
+        store: Where it is kept; an earlier campaign there gives way with `replace`.
+        audience: Who hears how it goes.
+        cache: Where the agents keep models from one campaign to the next.
+        replace: Whether a campaign that lies in the store's folder may be deleted.
 
     Raises:
         UserError: the store's folder holds something else, or a campaign that is not to be replaced.
@@ -68,24 +79,33 @@ def conduct(plan: Plan, store: CampaignStore, audience: Audience, *, replace: bo
             audience.say(f"Sending {what} to the FTP server")
             deliver(plan, client)
             for job in plan.jobs:
-                absent[job.machine] = _run_agent(job, server, client, store, audience)
+                absent[job.machine] = _run_agent(job, server, client, store, audience, cache=cache)
         except KeyboardInterrupt:
             interrupted = True
             audience.say("Interrupted; collecting what was measured")
             left = dict.fromkeys(record.machines, "the campaign was interrupted before this test was run")
             absent = left | {machine: why for machine, why in absent.items() if not why}
         collect(record, store, client)
+    if not interrupted:
+        shutil.rmtree(store.work / "server", ignore_errors=True)  # everything on it is here now
     store.write_record(record.model_copy(update={"absent": {m: why for m, why in absent.items() if why}}))
     return not interrupted
 
 
 def _run_agent(
-    job: Job, server: FtpServer, client: TransferClient, store: CampaignStore, audience: Audience
+    job: Job,
+    server: FtpServer,
+    client: TransferClient,
+    store: CampaignStore,
+    audience: Audience,
+    *,
+    cache: Path,
 ) -> str:
     """Start an agent and watch it to its end; why results are missing, or nothing."""
     audience.start(job)
     watch = Watch(job, client)
-    agent = LocalAgent(server.add_account(job.machine, Role.MACHINE), store.work / "agents" / job.machine)
+    account = server.add_account(job.machine, Role.MACHINE)
+    agent = LocalAgent(account, store.work / "agents" / job.machine, cache=cache)
     try:
         while (exit_code := agent.exit_code()) is None:
             if heartbeat := watch.listen():

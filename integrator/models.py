@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import re
 import shutil
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from protocol.documents import canonical_json
 from protocol.engine import openvino as ov
 from protocol.errors import ModelError
 from protocol.job import Input, ModelFile, ModelRef
+from protocol.layout import FILE_NAME
 
 __all__ = ["NATIVE", "InputTemplate", "PrecisionMismatchError", "PreparedModel", "prepare"]
 
@@ -23,6 +26,8 @@ NATIVE = "native"
 
 _WEIGHTS_BESIDE = {".xml": (".bin",), ".pdmodel": (".pdiparams",)}
 """Formats that keep the weights in a second file of the same stem."""
+_FILLED = ("f16", "bf16", "f32", "f64", "boolean")
+"""The types beside integers that an agent can fill."""
 
 
 class PrecisionMismatchError(ModelError):
@@ -109,7 +114,8 @@ def _builtin(name: str, precision: str, cache: Path) -> PreparedModel:
     inputs = tuple(
         InputTemplate(i.name, (None, *i.shape[1:]), i.element_type, i.low, i.high) for i in topology.inputs
     )
-    return _keep([built / "model.xml", built / "model.bin"], cache).as_model(name, wanted, inputs)
+    files = {name: built / name for name in ("model.xml", "model.bin")}
+    return _keep(files, cache).as_model(topology.name, wanted, inputs)
 
 
 def _recipe(name: str, precision: str) -> str:
@@ -125,30 +131,25 @@ def _from_file(
 ) -> PreparedModel:
     # What is inspected is what an agent will have: the model's files, and nothing beside them.
     kept = _keep(_files_of(entry, path), cache)
+    file = kept.folder / kept.files[0].name
     try:
-        facts = inspect_file(kept.folder / path.name)
+        facts = inspect_file(file)
         inputs = _templates(entry, facts)
         fits = precision in {NATIVE, facts.precision}
         if not fits and (facts.precision, precision) != ("FP32", "FP16"):
             raise PrecisionMismatchError(
                 f"{entry.name} has {facts.precision} weights, which fleetmark does not turn into {precision}"
             )
-        target = None if fits else _half_precision(entry.name, kept, cache)
         shapes = [[list(i.shape) for i in with_batch(entry.name, inputs, batch)] for batch in sorted(batches)]
-        inspect_file(kept.folder / path.name, reshape=shapes, save_fp16=target)
+        with tempfile.TemporaryDirectory(dir=cache) as scratch:
+            half = Path(scratch) / "model.xml"
+            inspect_file(file, reshape=shapes, save_fp16=None if fits else half)
+            if not fits:
+                kept = _keep({"model.xml": half, "model.bin": half.with_suffix(".bin")}, cache)
     except ModelError as error:
         # The user knows the file under its own name.
-        message = str(error).replace(str(kept.folder / path.name), str(path))
-        raise type(error)(message, advice=error.advice) from error
-    if target is None:
-        return kept.as_model(entry.name, facts.precision, inputs)
-    return _keep([target, target.with_suffix(".bin")], cache).as_model(entry.name, precision, inputs)
-
-
-def _half_precision(name: str, kept: _Kept, cache: Path) -> Path:
-    target = cache / "built" / f"{name}-fp16-{kept.sha256[:16]}" / "model.xml"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    return target
+        raise type(error)(str(error).replace(str(file), str(path)), advice=error.advice) from error
+    return kept.as_model(entry.name, facts.precision if fits else precision, inputs)
 
 
 def _templates(entry: ModelEntry, facts: FileFacts) -> tuple[InputTemplate, ...]:
@@ -159,6 +160,7 @@ def _templates(entry: ModelEntry, facts: FileFacts) -> tuple[InputTemplate, ...]
     templates = []
     for found in facts.inputs:
         values = entry.inputs.get(found.name) or _default_range(found.element_type)
+        _check_range(entry, found, values)
         shape = _shape(entry, found)
         templates.append(InputTemplate(found.name, shape, found.element_type, values.low, values.high))
     return tuple(templates)
@@ -177,23 +179,69 @@ def _shape(entry: ModelEntry, found: InputFacts) -> tuple[int | None, ...]:
     return (None, *found.shape[1:]) if len(found.shape) > 1 or None in found.shape else tuple(found.shape)
 
 
+def _check_range(entry: ModelEntry, found: InputFacts, values: InputRange) -> None:
+    """An agent fills an input by numpy, and must not be the first to find that it cannot."""
+    where = f"{entry.name}: input {found.name} of type {found.element_type}"
+    integer = re.fullmatch(r"([iu])(8|16|32|64)", found.element_type)
+    if integer:
+        signed, bits = integer[1] == "i", int(integer[2])
+        low, high = (-(1 << bits - 1), 1 << bits - 1) if signed else (0, 1 << bits)
+        if not (low <= values.low and values.high <= high):
+            raise ModelError(
+                f"{where} holds {low} to {high - 1}, not {values.low:g} to below {values.high:g}"
+            )
+        if int(values.low) != values.low or int(values.high) != values.high:
+            raise ModelError(f"{where} takes whole numbers for low and high")
+    elif found.element_type not in _FILLED:
+        raise ModelError(
+            f"{where} cannot be filled with values", advice="Give the model an input of another type."
+        )
+
+
 def _default_range(element_type: str) -> InputRange:
     return InputRange(low=0, high=2 if element_type[0] in "iu" else 1)
 
 
-def _files_of(entry: ModelEntry, path: Path) -> list[Path]:
-    beside = [path.with_suffix(suffix) for suffix in _WEIGHTS_BESIDE.get(path.suffix.lower(), ())]
-    files = {file.name: file for file in (path, *beside, *entry.files) if file.is_file()}
-    return list(files.values())
+def _files_of(entry: ModelEntry, path: Path) -> dict[str, Path]:
+    """A model's files by the names they travel under, the one that OpenVINO reads first.
+
+    That one and its weights are called `model`, so that a file is the same model under whatever name its
+    user keeps it. Further files are referred to by their own names and keep them.
+
+    Raises:
+        ModelError: a further file has a name that cannot travel.
+    """
+    suffix = path.suffix.lower()
+    files = {f"model{suffix}": path}
+    for other in _WEIGHTS_BESIDE.get(suffix, ()):
+        if path.with_suffix(other).is_file():
+            files[f"model{other}"] = path.with_suffix(other)
+    for file in entry.files:
+        if file.name in files or not re.fullmatch(FILE_NAME, file.name):
+            raise ModelError(
+                f"{file}: cannot travel under this name",
+                advice="Use letters, digits, _, ., + and -, and no name that begins with model.",
+            )
+        files[file.name] = file
+    return files
 
 
 def _save(model: ov.Model, folder: Path, precision: str) -> None:
     """Write a model as IR; the folder is there whole or not at all."""
+    with _appearing(folder) as building:
+        ov.save_model(model, building / "model.xml", compress_to_fp16=precision == "FP16")
+
+
+@contextlib.contextmanager
+def _appearing(folder: Path) -> Iterator[Path]:
+    """A folder to fill that takes its place at the end, whole, unless another process was faster."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        ov.save_model(model, Path(temporary) / "model.xml", compress_to_fp16=precision == "FP16")
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(temporary, folder)
+        building = Path(temporary) / "building"
+        building.mkdir()
+        yield building
+        with contextlib.suppress(OSError):  # the other one's is as good
+            building.rename(folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,19 +260,17 @@ class _Kept:
         return PreparedModel(ref, self.folder, inputs)
 
 
-def _keep(files: Sequence[Path], cache: Path) -> _Kept:
-    """Copy a model's files, the one that OpenVINO reads first, unless they are there already."""
+def _keep(files: Mapping[str, Path], cache: Path) -> _Kept:
+    """Copy a model's files, given by the names they get, unless they are there already."""
     entries = tuple(
-        ModelFile(name=file.name, size=file.stat().st_size, sha256=_sha256(file)) for file in files
+        ModelFile(name=name, size=file.stat().st_size, sha256=_sha256(file)) for name, file in files.items()
     )
     sha256 = model_sha256({entry.name: entry.sha256 for entry in entries})
     folder = cache / "models" / sha256
     if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-            for file in files:
-                shutil.copyfile(file, Path(temporary) / file.name)
-            shutil.copytree(temporary, folder, dirs_exist_ok=True)
+        with _appearing(folder) as building:
+            for name, file in files.items():
+                shutil.copyfile(file, building / name)
     return _Kept(folder, sha256, entries)
 
 

@@ -57,22 +57,40 @@ class CampaignStore:
         self.work = folder / ".work"
         """What the embedded server and the local agents need while a campaign runs."""
 
-    def make_room(self, *, replace: bool = False) -> None:
-        """Get the folder ready for a new campaign; with `replace`, in place of the one that lies in it.
+    def check_room(self, *, replace: bool = False) -> None:
+        """See that a new campaign can be written here; with `replace`, in place of the one that lies here.
 
         Raises:
-            UserError: a campaign lies in it and is not to be replaced, or something else does.
+            UserError: a campaign lies here and is not to be replaced, something else does, or nothing can be
+                written.
         """
-        if self.record_file.is_file() and not replace:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            empty = not any(self.folder.iterdir())
+        except OSError as error:
+            raise UserError(f"{self.folder}: nothing can be written here: {error.strerror}") from error
+        if empty:
+            return
+        try:
+            self.read_record()
+        except (UserError, DocumentError) as error:
+            raise UserError(
+                f"{self.folder}: there is something here that fleetmark did not write",
+                advice="Choose another folder with --out.",
+            ) from error
+        if not replace:
             raise UserError(
                 f"{self.folder}: a campaign lies here already",
                 advice="Choose another folder with --out, or give --replace to delete that campaign.",
             )
-        if self.folder.exists() and any(self.folder.iterdir()) and not self.record_file.is_file():
-            raise UserError(
-                f"{self.folder}: there is something here that fleetmark did not write",
-                advice="Choose another folder with --out.",
-            )
+
+    def make_room(self, *, replace: bool = False) -> None:
+        """Get the folder ready for a new campaign.
+
+        Raises:
+            UserError: as `check_room`.
+        """
+        self.check_room(replace=replace)
         for path in (self.folder / "jobs", self.raw, self.site, self.work):
             shutil.rmtree(path, ignore_errors=True)
         for path in (self.csv, self.record_file):

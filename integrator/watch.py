@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocol.errors import DocumentError, TransientTransferError
+from protocol.errors import DocumentError, TransferError
 from protocol.job import Job
 from protocol.layout import CampaignFolder
 from protocol.status import AgentState, Heartbeat
@@ -32,7 +32,7 @@ class Watch:
                 return None
             data = self._client.read(self._path, max_bytes=Heartbeat.max_bytes)
             self.heartbeat = Heartbeat.from_bytes(data, source=str(self._path))
-        except (TransientTransferError, DocumentError):
+        except (TransferError, DocumentError):
             return None  # the next look may do better, and the agent's end is seen without it
         self._seen = digest
         return self.heartbeat

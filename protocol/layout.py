@@ -19,6 +19,7 @@ from pydantic import StringConstraints
 
 __all__ = [
     "CAMPAIGN_ID",
+    "FILE_NAME",
     "MACHINES",
     "MACHINE_NAME",
     "MODELS",
@@ -39,13 +40,13 @@ __all__ = [
 MACHINE_NAME = r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?"
 CAMPAIGN_ID = r"[a-z0-9](?:[a-z0-9_-]{0,94}[a-z0-9])?"
 _TEST_ID = r"[a-z0-9](?:[a-z0-9_-]{0,126}[a-z0-9])?"
-_FILE_NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.+-]{0,126}[A-Za-z0-9_])?"
+FILE_NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.+-]{0,126}[A-Za-z0-9_])?"
 
 MachineName = Annotated[str, StringConstraints(pattern=rf"^{MACHINE_NAME}$")]
 CampaignId = Annotated[str, StringConstraints(pattern=rf"^{CAMPAIGN_ID}$")]
 TestId = Annotated[str, StringConstraints(pattern=rf"^{_TEST_ID}$")]
-ModelName = Annotated[str, StringConstraints(pattern=rf"^{_FILE_NAME}$")]
-FileName = Annotated[str, StringConstraints(pattern=rf"^{_FILE_NAME}$")]
+ModelName = Annotated[str, StringConstraints(pattern=rf"^{FILE_NAME}$")]
+FileName = Annotated[str, StringConstraints(pattern=rf"^{FILE_NAME}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 MODELS = PurePosixPath("/models")

@@ -151,11 +151,11 @@ def _timed(
     latencies: array[float],
     finish: Callable[[], None] = lambda: None,
 ) -> Trace:
-    system = time.time_ns()
+    offset = _system_clock_offset()
     begin = time.perf_counter_ns()
     loop(begin, begin + int(stop.duration_s * 1e9))
     wall = time.perf_counter_ns() - begin
-    step = (time.time_ns() - system) - wall
+    step = _system_clock_offset() - offset
     finish()
     nanoseconds = np.rint(np.frombuffer(latencies, dtype=np.float64) * _NS_PER_MS)
     instants = np.frombuffer(starts, dtype=np.uint64)
@@ -165,6 +165,21 @@ def _timed(
         wall_ns=wall,
         clock_step_ns=step,
     )
+
+
+def _system_clock_offset() -> int:
+    """How far the system's clock is ahead of the monotonic one, in nanoseconds.
+
+    Of several readings the one with the least time between its two looks at the monotonic clock: a process
+    that loses its core between two looks would otherwise see a clock that was set.
+    """
+    readings = []
+    for _ in range(5):
+        before = time.perf_counter_ns()
+        system = time.time_ns()
+        after = time.perf_counter_ns()
+        readings.append((after - before, system - (before + after) // 2))
+    return min(readings)[1]
 
 
 def warm_up(pool: Pool, seconds: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
@@ -33,10 +34,13 @@ CampaignOption = Annotated[
     Path, typer.Option("--campaign", help="What to measure: campaign.yaml.", show_default=False)
 ]
 
+CACHE = Path(platformdirs.user_cache_dir("fleetmark"))
+"""Models, built or copied, from one campaign to the next."""
+
 
 def errors() -> Console:
     """Standard error, for whatever is not data."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False)
 
 
 def plan_from_files(lab: Path, campaign: Path, console: Console) -> Plan:
@@ -45,12 +49,11 @@ def plan_from_files(lab: Path, campaign: Path, console: Console) -> Plan:
     Raises:
         ConfigurationError: with every problem.
     """
-    cache = Path(platformdirs.user_cache_dir("fleetmark"))
     files: tuple[Lab, Campaign] = load_both(lab, campaign, builtin_models=TOPOLOGIES)
 
     def prepared(entry: ModelEntry, precision: str, batches: Collection[int]) -> PreparedModel:
         console.print(f"Preparing {entry.name}")
-        return prepare(entry, precision, batches, cache)
+        return prepare(entry, precision, batches, CACHE)
 
     return make_plan(*files, prepared)
 
@@ -64,8 +67,11 @@ def carry_through(plan: Plan, out: Path, *, replace: bool) -> None:
 
     console = errors()
     store = CampaignStore(out)
+    # A closed terminal and a service manager ask for the same as Ctrl-C, and lose as little.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     with LiveProgress(console) as progress:
-        complete = conduct(plan, store, progress, replace=replace)
+        complete = conduct(plan, store, progress, cache=CACHE / "agent", replace=replace)
     table = publish(store)
     output = Console(highlight=False)
     if output.is_terminal:

@@ -18,13 +18,23 @@ class LocalAgent:
     It stops when this process ends, however that happens.
     """
 
-    def __init__(self, account: Account, work: Path) -> None:
+    def __init__(self, account: Account, work: Path, *, cache: Path) -> None:
         work = work.resolve()
         work.mkdir(parents=True, exist_ok=True)
         self.log = work / "agent.log"
         hand_over = work / "account.json"
         account.write(hand_over)
-        command = ["-I", "-m", "agent.cli", "--account", str(hand_over), "--work", str(work)]
+        command = [
+            "-I",
+            "-m",
+            "agent.cli",
+            "--account",
+            str(hand_over),
+            "--work",
+            str(work),
+            "--cache",
+            str(cache),
+        ]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
                 [sys.executable, *command, "--once", "--with-parent"],

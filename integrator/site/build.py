@@ -108,7 +108,7 @@ def _write(folder: Path, view: View, csv: bytes | Path) -> None:
 def _copy_raw(source: Path, target: Path) -> dict[str, list[str]]:
     """Copy the raw results, and nothing that is not one: links could publish any file of this machine."""
     copied: dict[str, list[str]] = {}
-    for folder in sorted(source.iterdir()):
+    for folder in sorted(source.iterdir()) if source.is_dir() else ():
         if folder.is_symlink() or not folder.is_dir() or not re.fullmatch(MACHINE_NAME, folder.name):
             continue
         for file in sorted(folder.iterdir()):

@@ -53,8 +53,12 @@ class Row:
             parts.append(f"{hint} hint")
         if batch := self._text("batch"):
             parts.append(f"batch {batch}")
-        if streams := self._text("streams"):
-            parts.append(f"{streams} stream{'' if streams == '1' else 's'}")
+        counts = {key: self._text(key) for key in ("streams", "threads", "requests")}
+        parts += [
+            f"{count} {key.removesuffix('s') if count == '1' else key}"
+            for key, count in counts.items()
+            if count
+        ]
         return " · ".join(part for part in parts if part)
 
     def _text(self, key: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent.loop import work_through
+from agent.models import ModelCache
 from agent.stop import Stop
 from ftp_server.permissions import Role
 from ftp_server.server import FtpServer
@@ -47,11 +48,12 @@ class Bench:
     def run_agent(self, *, meanwhile: Callable[[], None] | None = None) -> bool:
         """Let an agent work through its jobs in this process; whether it came to the end of them."""
         ended: list[bool | BaseException] = []
+        models = ModelCache(self.work / "models")
         with Stop() as stop:
 
             def work() -> None:
                 try:
-                    ended.append(work_through(self.account, work=self.work, stop=stop))
+                    ended.append(work_through(self.account, work=self.work, models=models, stop=stop))
                 except BaseException as error:  # handed to the test
                     ended.append(error)
 

@@ -329,13 +329,19 @@ class TestBadInput:
 
 
 class TestInterruption:
-    @pytest.mark.parametrize("group", [False, True], ids=["the program alone", "its whole process group"])
-    def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(self, desk: Path, group: bool) -> None:
+    @pytest.mark.parametrize(
+        ("number", "group"),
+        [(signal.SIGINT, False), (signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, False)],
+        ids=["the program alone", "its whole process group", "a service manager", "a closed terminal"],
+    )
+    def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(
+        self, desk: Path, number: int, group: bool
+    ) -> None:
         with running(desk, duration_s=0.5) as process:
             results = desk / "out/.work/server/machines/box"
             wait_for(lambda: len(list(results.glob("*/results/*.gz"))) >= 3)
             find_worker(desk, "measure")
-            (os.killpg if group else os.kill)(process.pid, signal.SIGINT)
+            (os.killpg if group else os.kill)(process.pid, number)
             _, said = process.communicate(timeout=60)
         assert process.returncode == 130
         assert "Interrupted; collecting what was measured" in said

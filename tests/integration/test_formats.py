@@ -414,9 +414,10 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def test_a_file_becomes_a_model_with_all_that_belongs_to_it(written: Written) -> None:
     kind, model = written.kind, written.model
-    assert (model.ref.entry, model.ref.precision) == (kind.name, "FP32")
-    assert [file.name for file in model.ref.files] == [kind.name, *kind.beside]
-    assert {file.name for file in model.folder.iterdir()} == {kind.name, *kind.beside}
+    names = [name.replace("net.", "model.") for name in (kind.name, *kind.beside)]
+    assert (model.ref.entry, model.ref.precision) == (names[0], "FP32")
+    assert [file.name for file in model.ref.files] == names
+    assert {file.name for file in model.folder.iterdir()} == set(names)
     assert [(i.name, i.shape, i.element_type) for i in model.inputs] == [
         (kind.input, (None, FEATURES), "f32")
     ]
@@ -463,7 +464,7 @@ def test_open_dimensions_are_given_in_the_campaign(tmp_path: Path, kind: Format)
 def test_a_paddle_program_without_parameters_is_one_file(tmp_path: Path) -> None:
     path = paddle_file_without_parameters(tmp_path / "net.pdmodel", (-1, FEATURES))
     model = prepared(path, tmp_path / "cache")
-    assert [file.name for file in model.ref.files] == ["net.pdmodel"]
+    assert [file.name for file in model.ref.files] == ["model.pdmodel"]
     np.testing.assert_array_equal(infer(model, features(2)), np.maximum(features(2), 0))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from integrator.config import InputRange, ModelEntry
 from integrator.model_file import inspect_file
 from integrator.models import PrecisionMismatchError, PreparedModel, prepare
 from integrator.topologies import TOPOLOGIES
+from integrator.topologies.opset import ops
 from protocol.engine import openvino as ov
 from protocol.errors import ModelError
 from tests.support import make_tiny_model
@@ -40,7 +42,7 @@ def test_one_file_is_known_by_its_own_hash(tmp_path: Path) -> None:
     path = onnx_file(tmp_path / "m.onnx", [1, 512])
     model = prepare(entry(path), "native", [1, 8], tmp_path / "cache")
     assert model.ref.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert (model.ref.entry, model.ref.precision, len(model.ref.files)) == ("m.onnx", "FP32", 1)
+    assert (model.ref.entry, model.ref.precision, len(model.ref.files)) == ("model.onnx", "FP32", 1)
     assert [i.shape for i in model.with_batch(8)] == [(8, 512)]
 
 
@@ -48,11 +50,63 @@ def test_several_files_are_known_by_their_listing(tmp_path: Path) -> None:
     ov.save_model(make_tiny_model(), tmp_path / "tiny.xml", compress_to_fp16=False)
     model = prepare(entry(tmp_path / "tiny.xml"), "FP32", [1], tmp_path / "cache")
     listing = "".join(
-        f"{hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()}  {name}\n"
-        for name in ("tiny.bin", "tiny.xml")
+        f"{hashlib.sha256((tmp_path / f'tiny.{end}').read_bytes()).hexdigest()}  model.{end}\n"
+        for end in ("bin", "xml")
     )
     assert model.ref.sha256 == hashlib.sha256(listing.encode()).hexdigest()
-    assert {file.name for file in model.ref.files} == {"tiny.xml", "tiny.bin"}
+    assert {file.name for file in model.ref.files} == {"model.xml", "model.bin"}
+
+
+@pytest.mark.parametrize("name", ["renamed.onnx", "my model (v2).ONNX", "модель.onnx"])
+def test_a_file_is_the_same_model_under_any_name(tmp_path: Path, name: str) -> None:
+    first = prepare(entry(onnx_file(tmp_path / "m.onnx", [1, 512])), "native", [1], tmp_path / "cache")
+    (tmp_path / "m.onnx").rename(tmp_path / name)
+    assert prepare(entry(tmp_path / name), "native", [1], tmp_path / "cache") == first
+
+
+def test_a_further_file_whose_name_cannot_travel_is_refused(tmp_path: Path) -> None:
+    path = onnx_file(tmp_path / "m.onnx", [1, 512], external="my weights.data")
+    with pytest.raises(ModelError, match=r"my weights\.data: cannot travel under this name"):
+        prepare(entry(path, files=[tmp_path / "my weights.data"]), "native", [1], tmp_path / "cache")
+
+
+def test_what_was_interrupted_leaves_nothing_that_looks_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C, or a full disk, in the middle of copying."""
+    path = onnx_file(tmp_path / "m.onnx", [1, 512], external="m.data")
+    mine = entry(path, files=[tmp_path / "m.data"])
+    copy = shutil.copyfile
+
+    def interrupted(source: Path, target: Path) -> None:
+        copy(source, target)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("integrator.models.shutil.copyfile", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(mine, "native", [1], tmp_path / "cache")
+    assert list((tmp_path / "cache/models").iterdir()) == []
+    assert len(prepare(mine, "native", [1], tmp_path / "cache").ref.files) == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"low": -5, "high": 5}, "input x of type u8 holds 0 to 255, not -5 to below 5"),
+        ({"low": 0, "high": 257}, "input x of type u8 holds 0 to 255, not 0 to below 257"),
+        ({"low": 0.5, "high": 3}, "input x of type u8 takes whole numbers for low and high"),
+    ],
+)
+def test_values_that_an_input_cannot_hold_are_refused(
+    tmp_path: Path, values: dict[str, float], sentence: str
+) -> None:
+    parameter = ops.parameter([1, 4], ov.Type.u8)
+    parameter.output(0).get_tensor().set_names({"x"})
+    model = ov.Model([ops.result(ops.convert(parameter, "f32"))], [parameter], "bytes")
+    ov.save_model(model, tmp_path / "m.xml")
+    with pytest.raises(ModelError, match=sentence):
+        prepare(entry(tmp_path / "m.xml", inputs={"x": values}), "native", [1], tmp_path / "cache")
 
 
 def test_external_data_has_to_be_named(tmp_path: Path) -> None:
@@ -61,7 +115,7 @@ def test_external_data_has_to_be_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not a model that OpenVINO can read"):
         prepare(entry(path), "native", [1], tmp_path / "cache")
     model = prepare(entry(path, files=[tmp_path / "m.data"]), "native", [1], tmp_path / "cache")
-    assert {file.name for file in model.ref.files} == {"m.onnx", "m.data"}
+    assert {file.name for file in model.ref.files} == {"model.onnx", "m.data"}
 
 
 def test_half_precision_is_made_from_single(tmp_path: Path) -> None:

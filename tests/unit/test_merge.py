@@ -13,6 +13,7 @@ import pytest
 
 from integrator.columns import COLUMNS
 from integrator.merge import merge, to_csv
+from integrator.publish import publish
 from integrator.store import CampaignRecord, CampaignStore
 from protocol.errors import UserError
 from protocol.job import Job, ModelFile, ModelRef, Scenario
@@ -236,6 +237,28 @@ class TestStore:
         self.put(store, f"{ASYNC.id}.0.json.gz", ok(ASYNC.id, 0).to_gzip())
         assert [result.test for result in store.read_results(job())] == [ASYNC.id]
         assert [record.message for record in caplog.records if record.message.startswith("left out")]
+
+    def test_a_foreign_campaign_file_does_not_make_a_folder_ours(self, tmp_path: Path) -> None:
+        (tmp_path / "campaign.json").write_text('{"mine": true}')
+        (tmp_path / "raw").mkdir()
+        (tmp_path / "raw/keep.txt").write_text("years of work")
+        with pytest.raises(UserError, match="something here that fleetmark did not write"):
+            CampaignStore(tmp_path).make_room(replace=True)
+        assert (tmp_path / "raw/keep.txt").exists()
+
+    def test_a_campaign_without_results_is_published_all_the_same(self, tmp_path: Path) -> None:
+        store = self.store(tmp_path)
+        table = publish(store)
+        assert list(table["status"]) == ["not_run", "not_run"]
+        assert store.csv.is_file()
+        assert "no result came back" in (store.site / "index.html").read_text()
+
+    def test_where_nothing_can_be_written_is_said(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        with pytest.raises(UserError, match="nothing can be written here"):
+            CampaignStore(tmp_path / "file").make_room()
+        with pytest.raises(UserError, match="nothing can be written here"):
+            CampaignStore(Path("/proc/fleetmark")).make_room()
 
     def test_a_folder_with_something_else_is_left_alone(self, tmp_path: Path) -> None:
         (tmp_path / "thesis.txt").write_text("years of work")

@@ -58,6 +58,11 @@ def reported(status: str, reason: str) -> dict[str, Any]:
             "SIGSEGV (Segmentation fault) while measuring",
         ),
         (
+            replace(ENDED, exit_code=-35, phase="warmup"),
+            Status.CRASHED,
+            "signal 35 (Real-time signal 1) while warming up",
+        ),
+        (
             replace(ENDED, exit_code=-signal.SIGABRT, phase="read", stderr="terminate called"),
             Status.CRASHED,
             "SIGABRT (Aborted) while reading the model\nIts last words:\nterminate called",

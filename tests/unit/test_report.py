@@ -79,7 +79,7 @@ def test_plain_is_a_line_for_each_test() -> None:
     lines = format_plain(sample.table(*rows)).splitlines()
     assert len(lines) == len(rows) + 1
     assert lines[0] == (
-        "nuc-13 resnet50 (FP32 · CPU · sync · latency hint · batch 1 · 1 stream): "
+        "nuc-13 resnet50 (FP32 · CPU · sync · latency hint · batch 1 · 1 stream · 8 threads · 1 request): "
         "latency 14.2 ms, p99 18.6 ms, 70.4 FPS, throughput 69.7 FPS; valid"
     )
     assert "failed: Exception from src/inference" in lines[3]

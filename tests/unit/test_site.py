@@ -227,7 +227,7 @@ def test_best_takes_ok_and_not_invalid_and_latency_of_sync() -> None:
     ]
     assert best(view, "throughput_fps")[:2] == [("250", "50.0 % of the best", ""), ("500", "best", "")]
     cell = view.best[0].rows[0].cells[0]
-    assert cell.settings == "FP32 · CPU · sync · latency hint · batch 1 · 1 stream"
+    assert cell.settings == "FP32 · CPU · sync · latency hint · batch 1 · 1 stream · 8 threads · 1 request"
     assert view.best[0].rows[0].cells[1].noisy
 
 
