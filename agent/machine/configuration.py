@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from agent.cgroups import ControlGroups
 from agent.machine.files import Facts, Tree, UnreadableError, parse_cpus
+from agent.worker.cgroups import ControlGroups
 from agent.worker.conditions import timer_resolution_ns
 from protocol.machine import Configuration
 from protocol.version import __version__

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from agent.cgroups import ControlGroups
+from agent.worker.cgroups import ControlGroups
 
 __all__ = ["Reader", "Reading", "compare", "timer_resolution_ns"]
 
