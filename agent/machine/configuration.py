@@ -30,7 +30,7 @@ _PARAMETERS = {
     "clocksource", "nowatchdog", "nmi_watchdog", "preempt", "intel_iommu", "amd_iommu", "iommu", "audit",
     "skew_tick", "psi", "split_lock_detect", "threadirqs", "norandmaps", "nokaslr",
 }  # fmt: skip
-_PLAIN = re.compile(r"[\w.,:+*(){}-]{0,200}", re.ASCII)
+_PLAIN = re.compile(r"[\w.,:=+*(){}-]{0,200}", re.ASCII)
 """Values that are shown: nothing that could be a path, an address with a user, or a sentence."""
 _VARIABLES = ("OMP_", "KMP_", "GOMP_", "ONEDNN_", "DNNL_", "OV_", "OPENVINO_", "OPENBLAS_", "MKL_", "TBB_")
 _NO_MEMORY_LIMIT = 1 << 60

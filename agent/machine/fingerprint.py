@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -98,11 +99,16 @@ def read_fingerprint(
 
 
 class _Cpu:
-    """The first processor's lines of /proc/cpuinfo."""
+    """The first processor's lines of /proc/cpuinfo, and the designs of all."""
 
     def __init__(self, tree: Tree, facts: Facts) -> None:
         self.info: dict[str, str] = {}
-        for line in (facts.get("cpu_model", lambda: tree.text("proc/cpuinfo")) or "").splitlines():
+        text = facts.get("cpu_model", lambda: tree.text("proc/cpuinfo")) or ""
+        # A machine may have cores of several designs, each listed with its own part number.
+        self.parts = sorted(
+            {int(part, 0) for part in re.findall(r"^CPU part\s*: (\w+)$", text, re.MULTILINE)}
+        )
+        for line in text.splitlines():
             key, colon, value = line.partition(":")
             if not colon:
                 break
@@ -125,12 +131,13 @@ class _Cpu:
             return self.info["model name"]
         if self.info.get("CPU implementer") != "0x41":
             raise UnreadableError("/proc/cpuinfo has no model name, as on most ARM machines")
-        part = self.number("CPU part")
-        if part not in _ARM_PARTS:
+        unknown = [part for part in self.parts if part not in _ARM_PARTS]
+        if unknown or not self.parts:
+            words = ", ".join(f"{part:#x}" for part in unknown) or "without a number"
             raise UnreadableError(
-                f"/proc/cpuinfo has no model name, and part {part:#x} of ARM is not known here"
+                f"/proc/cpuinfo has no model name, and ARM's part {words} is not known here"
             )
-        return _ARM_PARTS[part]
+        return " + ".join(_ARM_PARTS[part] for part in self.parts)
 
 
 def _cores(tree: Tree) -> dict[int, str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from integrator.statistics.conditions import energy_mj_per_inference
+from integrator.statistics.conditions import MAX_OTHER_LOAD, MIN_OTHER_LOAD, energy_mj_per_inference
 from integrator.statistics.summary import RunSummary
 from integrator.statistics.verdict import Evidence, Verdict, judge
 from protocol.result import Conditions
@@ -145,3 +147,25 @@ def test_energy_is_the_median_of_the_runs_that_know_it() -> None:
 def test_parts_of_a_package_are_not_counted_twice() -> None:
     energy = {"package-0": 10.0, "package-0/core": 6.0, "package-0/dram": 1.0, "psys": 20.0}
     assert conditions(energy_joules=energy).package_joules == 10.0
+
+
+def test_the_worked_numbers_of_the_docs() -> None:
+    text = " ".join((Path(__file__).parents[2] / "docs/concepts.md").read_text(encoding="utf-8").split())
+    load = re.search(
+        r"with (\d+) logical cores a run of (\d+) s in which they worked (\d+) s, (\d+) s of that for the "
+        r"run, had \((\d+) . (\d+)\) ÷ (\d+) = ([\d.]+) cores of other load, more than the 2 % × \d+ = "
+        r"([\d.]+)",
+        text,
+    )
+    assert load
+    cores, seconds, all_s, own_s, *again, other, allowed = (float(word) for word in load.groups())
+    assert again == [all_s, own_s, seconds]
+    assert (all_s - own_s) / seconds == pytest.approx(other)
+    assert max(MIN_OTHER_LOAD, MAX_OTHER_LOAD * cores) == pytest.approx(allowed)
+
+    energy = re.search(r"(\d+) J of the CPU packages in a run of (\d+) iterations .*? = (\d+) mJ per", text)
+    assert energy
+    joules, iterations, millijoules = (int(word) for word in energy.groups())
+    run = RunSummary(latency_ms=np.full(iterations, 1.0), median_ms=1.0, busy_s=1.0, wall_s=1.0)
+    known = [conditions(energy_joules={"package-0": float(joules)})]
+    assert energy_mj_per_inference([run], known) == pytest.approx(millijoules)
