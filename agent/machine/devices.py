@@ -40,12 +40,14 @@ def list_devices() -> dict[str, Any]:
 def _read(core: ov.Core, device: str, name: str) -> Any:
     try:
         return core.get_property(device, name)
-    except RuntimeError:
-        return None  # not every plugin knows every property
+    except Exception:  # not every plugin knows every property, nor Python every type of OpenVINO
+        return None
 
 
 def _hashed(uuid: Any) -> str | None:
-    return None if uuid is None else hashlib.sha256(str(uuid).encode()).hexdigest()
+    """None also for an object that prints its address in memory, and not what it is."""
+    text = "" if uuid is None else str(uuid)
+    return hashlib.sha256(text.encode()).hexdigest() if text and " object at 0x" not in text else None
 
 
 if __name__ == "__main__":

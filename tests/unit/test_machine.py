@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import json
 import platform
 import re
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from agent.machine import devices
 from agent.machine.configuration import Process
 from agent.machine.describe import describe
 from agent.machine.files import Tree, UnreadableError, parse_cpus
@@ -243,6 +245,41 @@ class TestKey:
         meminfo.write_text(meminfo.read_text().replace("32562020", "32538120"))
         after = describe("box", root=tmp_path, devices=engine, process=process("hybrid-laptop"))
         assert after.fingerprint.key == before
+
+
+class FakeCore:
+    """A machine with a GPU and an NPU, as their plugins would answer."""
+
+    available_devices = ("CPU", "GPU", "NPU")
+    answers: ClassVar[dict[tuple[str, str], Any]] = {
+        ("CPU", "FULL_DEVICE_NAME"): "a CPU",
+        ("GPU", "FULL_DEVICE_NAME"): "a GPU",
+        ("GPU", "GPU_DEVICE_TOTAL_MEM_SIZE"): 16 << 30,
+        ("GPU", "DEVICE_UUID"): "8680a056010000000002000000000000",
+        ("NPU", "NPU_DRIVER_VERSION"): 1688,
+        ("NPU", "OPTIMIZATION_CAPABILITIES"): ["FP16", "INT8"],
+    }
+
+    def get_property(self, device: str, name: str) -> Any:
+        if (device, name) == ("NPU", "DEVICE_UUID"):
+            return object()
+        if device == "CPU" and name == "DEVICE_UUID":
+            raise TypeError("Failed to convert parameter to Python representation!")
+        if (device, name) not in self.answers:
+            raise RuntimeError("not supported")
+        return self.answers[device, name]
+
+
+def test_what_openvino_says_of_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices.ov, "Core", FakeCore)
+    answer = devices.list_devices()
+    cpu, gpu, npu = (Device.model_validate(device) for device in answer["devices"])
+    assert cpu == Device(name="CPU", full_name="a CPU")
+    assert gpu.memory_bytes == 16 << 30
+    uuid = hashlib.sha256(FakeCore.answers["GPU", "DEVICE_UUID"].encode()).hexdigest()
+    assert (gpu.uuid_sha256, npu.uuid_sha256) == (uuid, None)
+    assert npu.capabilities == ("FP16", "INT8")
+    assert answer["drivers"] == {"NPU": "1688"}
 
 
 @pytest.mark.engine
