@@ -156,7 +156,9 @@ class Reader:
     def _cpu_limit(self) -> _File | None:
         reason = "no CPU limit applies to this control group"
         try:
-            for folder, _ in ControlGroups(self._root).cpu_limits():
+            # Each group counts the times that its own limit stopped it: the tightest one is what is felt.
+            if limits := ControlGroups(self._root).cpu_limits():
+                folder, _ = min(limits, key=lambda entry: entry[1])
                 return _File(folder / "cpu.stat")
         except (OSError, ValueError) as error:
             reason = f"the control group's CPU limit cannot be read: {getattr(error, 'strerror', error)}"

@@ -198,6 +198,20 @@ def test_the_cpu_limit_of_version_1(machine: Machine) -> None:
     assert (found.cpu_limit_hits, found.cpu_limit_s) == pytest.approx((2, 0.5))
 
 
+def test_the_tightest_of_several_cpu_limits_is_the_one_that_is_felt(machine: Machine) -> None:
+    def group(folder: str, limit: str, hits: int) -> dict[str, str]:
+        stat = f"nr_periods 9\nnr_throttled {hits}\nthrottled_usec {hits * 1000}"
+        return {
+            f"sys/fs/cgroup/{folder}/cpu.max": f"{limit} 100000",
+            f"sys/fs/cgroup/{folder}/cpu.stat": stat,
+        }
+
+    groups = {"proc/self/cgroup": "0::/pod/box", "sys/fs/cgroup/cgroup.controllers": "cpu"}
+    before = {**groups, **group("pod", "150000", 2), **group("pod/box", "400000", 0)}
+    found = machine.conditions(before, group("pod", "150000", 7))
+    assert found.cpu_limit_hits == 5
+
+
 def test_of_many_cores_some_are_read(machine: Machine) -> None:
     files = {f"{_CPU}/cpu{n}/cpufreq/scaling_cur_freq": str(1_000_000 + n) for n in range(224)}
     found = machine.conditions(files, {})

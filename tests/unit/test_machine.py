@@ -17,6 +17,7 @@ from agent.machine import devices
 from agent.machine.configuration import Process
 from agent.machine.describe import describe
 from agent.machine.files import Tree, UnreadableError, parse_cpus
+from protocol.engine import openvino as ov
 from protocol.machine import Device, Fingerprint, MachineDescription
 from tests.recorded import KINDS, MACHINES, unfold
 
@@ -271,7 +272,7 @@ class FakeCore:
 
 
 def test_what_openvino_says_of_devices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices.ov, "Core", FakeCore)
+    monkeypatch.setattr(ov, "Core", FakeCore)
     answer = devices.list_devices()
     cpu, gpu, npu = (Device.model_validate(device) for device in answer["devices"])
     assert cpu == Device(name="CPU", full_name="a CPU")
