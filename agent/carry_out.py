@@ -22,7 +22,7 @@ from protocol.errors import TransferError, TransientTransferError
 from protocol.job import AUTO, Count, Job, ModelRef, PlannedTest, ScheduledRun
 from protocol.layout import CampaignFolder, split_result_name
 from protocol.machine import MachineDescription
-from protocol.result import CompiledSettings, Phases, Result, Samples, Status
+from protocol.result import CompiledSettings, Conditions, Phases, Result, Samples, Status
 from protocol.status import AgentState, Heartbeat
 from protocol.transfer import TransferClient
 from protocol.version import __version__
@@ -162,6 +162,7 @@ class JobRunner:
     ) -> Result:
         report = (ending.report if ending else None) or {}
         compiled, samples = report.get("compiled"), report.get("samples")
+        conditions = report.get("conditions")
         return Result(
             campaign=self._job.campaign,
             machine=self._job.machine,
@@ -176,6 +177,8 @@ class JobRunner:
             phases=Phases(**report.get("phases", {}), total_ms=ending.seconds * 1000 if ending else 0.0),
             warmup_inferences=report.get("warmup_inferences"),
             outputs_finite=report.get("outputs_finite"),
+            outputs_normal=report.get("outputs_normal"),
+            conditions=Conditions.model_validate(conditions) if conditions else None,
             samples=Samples.model_validate(samples) if samples else None,
         )
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from integrator.columns import COLUMNS
+from integrator.statistics.conditions import energy_mj_per_inference
 from integrator.statistics.summary import RunSummary, summarise_run, summarise_test
 from integrator.statistics.verdict import Evidence, judge
 from protocol.job import Job, PlannedTest
@@ -145,9 +146,12 @@ def _facts(results: list[Result]) -> dict[str, Any]:
 def _numbers(
     test: PlannedTest, results: list[Result], good: Mapping[int, RunSummary], planned: int
 ) -> dict[str, Any]:
+    runs = list(good.values())
+    by_run = {result.run: result for result in results}
+    conditions = [by_run[run].conditions for run in good]
     verdict, reasons = judge(
         Evidence(
-            runs=list(good.values()),
+            runs=runs,
             planned_runs=planned,
             failed_runs=sum(r.run not in good and r.status is not Status.NOT_RUN for r in results),
             outputs_finite=all(r.outputs_finite is not False for r in results if r.run in good),
@@ -156,10 +160,16 @@ def _numbers(
                 for r in results
                 if r.samples and r.run in good
             ],
+            conditions=conditions,
+            outputs_normal=all(r.outputs_normal is not False for r in results if r.run in good),
         )
     )
-    summary = summarise_test(list(good.values()), scenario=test.scenario, batch=test.batch)
-    return asdict(summary) | {"verdict": verdict.value, "verdict_reasons": " ".join(reasons) or None}
+    summary = summarise_test(runs, scenario=test.scenario, batch=test.batch)
+    return asdict(summary) | {
+        "verdict": verdict.value,
+        "verdict_reasons": " ".join(reasons) or None,
+        "energy_mj_per_inference": energy_mj_per_inference(runs, conditions),
+    }
 
 
 def _median(values: list[float | None]) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from enum import StrEnum
 from typing import Annotated, ClassVar, Self
 
@@ -12,7 +13,16 @@ from pydantic import AwareDatetime, Field, field_validator, model_validator
 from protocol.documents import Document, Record
 from protocol.layout import CampaignId, MachineName, Sha256, TestId
 
-__all__ = ["CompiledSettings", "Nanoseconds", "Phases", "Result", "Samples", "Status"]
+__all__ = [
+    "CompiledSettings",
+    "Conditions",
+    "Nanoseconds",
+    "Phases",
+    "Result",
+    "Samples",
+    "Status",
+    "Surroundings",
+]
 
 _BYTES_PER_VALUE = 8
 
@@ -119,6 +129,69 @@ class CompiledSettings(Record):
     """Every readable property, as text."""
 
 
+class Surroundings(Record):
+    """What the machine was like at one moment. Null is unknown; `Conditions.unknown` says why."""
+
+    load_1min: float | None = None
+    runnable_threads: int | None = None
+    frequency_min_hz: int | None = None
+    frequency_median_hz: int | None = None
+    frequency_max_hz: int | None = None
+    """Of the cores, at most 32 of them, evenly chosen."""
+    temperature_c: float | None = None
+    """Of the hottest CPU package."""
+    available_memory_bytes: int | None = None
+
+
+class Conditions(Record):
+    """The machine while a run measured: right before, right after, and what happened in between.
+
+    Read by the run's own process outside of the timed region. Null is unknown, and `unknown` says why.
+    """
+
+    seconds: float = Field(gt=0)
+    """Between the two readings."""
+    timer_resolution_ns: int = Field(gt=0)
+    """Of the clock that latencies are taken by."""
+    logical_cores: int = Field(gt=0)
+    before: Surroundings
+    after: Surroundings
+    process_cpu_s: float = Field(ge=0)
+    """CPU time of the run's own process."""
+    other_load_cores: float | None = None
+    """CPU time of everything else, in cores: 1 is one core kept busy all the time."""
+    steal_cores: float | None = None
+    """CPU time that a hypervisor gave to others while this machine wanted it, in cores."""
+    throttle_events: int | None = None
+    """Times that a core or a package was slowed down for heat."""
+    cpu_limit_hits: int | None = None
+    """Periods in which the control group's CPU limit stopped it."""
+    cpu_limit_s: float | None = None
+    """For how long it was stopped, all its threads together."""
+    cpu_stall_s: float | None = None
+    """Time in which some task waited for a CPU (PSI)."""
+    memory_stall_s: float | None = None
+    """Time in which some task waited for memory (PSI)."""
+    major_faults: int = Field(ge=0)
+    """Pages that the process had to fetch from a disk."""
+    voluntary_switches: int = Field(ge=0)
+    involuntary_switches: int = Field(ge=0)
+    energy_joules: dict[str, float] | None = None
+    """By RAPL domain: `package-0`, `package-0/dram`, `psys`, …"""
+    unknown: dict[str, str] = Field(default_factory=dict)
+    """Why a value is null: its name to a sentence."""
+
+    @property
+    def package_joules(self) -> float | None:
+        """Energy of all CPU packages; None where no RAPL counter can be read."""
+        packages = [
+            joules
+            for domain, joules in (self.energy_joules or {}).items()
+            if re.fullmatch(r"package-\d+", domain)
+        ]
+        return sum(packages) if packages else None
+
+
 class Result(Document):
     """One run of one test."""
 
@@ -143,6 +216,9 @@ class Result(Document):
     warmup_inferences: int | None = None
     outputs_finite: bool | None = None
     """Whether all outputs of the last inference are finite numbers."""
+    outputs_normal: bool | None = None
+    """Whether no FP32 or FP64 output of the last inference is denormal: so small that CPUs are slow at it."""
+    conditions: Conditions | None = None
     samples: Samples | None = None
 
     @model_validator(mode="after")

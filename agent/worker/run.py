@@ -15,8 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from agent.worker.compiled import read_settings
+from agent.worker.conditions import Reader, compare
 from agent.worker.inputs import fill
 from agent.worker.measure import AsyncPool, Pool, Stop, SyncPool, warm_up
+from agent.worker.outputs import check_outputs
 from agent.worker.spec import PHASE, REPORT, RunSpec
 from protocol.engine import openvino as ov
 
@@ -73,12 +75,15 @@ def _run(spec: RunSpec, phases: _Phases, report: dict[str, Any]) -> None:
     pool = phases.run("prepare", _prepare, compiled, spec)
     report["compiled"] = read_settings(compiled, requests=pool.size)
     phases.run("first_inference", _first, pool)
+    reader = Reader()
     report["warmup_inferences"] = phases.run("warmup", warm_up, pool, spec.warmup_s) + 1
     gc.collect()
     gc.disable()
     stop = Stop(spec.duration_s, spec.min_iterations, spec.max_iterations)
+    before = reader.read()
     trace = phases.run("measure", pool.run, stop)
-    report["outputs_finite"] = _outputs_finite(pool)
+    report["conditions"] = compare(reader, before, reader.read())
+    report |= check_outputs([tensor for request in pool.requests for tensor in request.output_tensors])
     report["samples"] = {
         "start_ns": _packed(trace.start_ns),
         "latency_ns": _packed(trace.latency_ns),
@@ -149,14 +154,6 @@ def _unsupported_layers(core: ov.Core, model: ov.Model, device: str) -> list[str
 
 def _first(pool: Pool) -> None:
     pool.run(Stop(0.0, 1, 1))
-
-
-def _outputs_finite(pool: Pool) -> bool:
-    for request in pool.requests:
-        for tensor in request.output_tensors:
-            if tensor.element_type.is_real() and not np.isfinite(tensor.data).all():
-                return False
-    return True
 
 
 def _packed(values: npt.NDArray[np.uint64]) -> dict[str, Any]:

@@ -8,7 +8,19 @@ from enum import StrEnum
 
 import numpy as np
 
+from integrator.statistics.conditions import (
+    MAX_CPU_LIMIT,
+    MAX_FREQUENCY_MOVE,
+    MAX_MAJOR_FAULTS,
+    MAX_MEMORY_STALL,
+    MAX_OTHER_LOAD,
+    MAX_STEAL,
+    MIN_OTHER_LOAD,
+    MIN_TIMER_STEPS,
+    doubts_of_run,
+)
 from integrator.statistics.summary import RunSummary
+from protocol.result import Conditions
 
 __all__ = ["REASONS", "Evidence", "Reason", "Verdict", "judge"]
 
@@ -54,6 +66,16 @@ REASONS = {
         "the system's clock was set during a run, and OpenVINO takes latencies by it",
         "Let the clock settle (chronyc tracking, timedatectl) and run again.",
     ),
+    "throttled": Reason(
+        Verdict.INVALID,
+        "a core or a package was slowed down for heat during a run",
+        "Improve the cooling, let the machine cool down between runs, or lower its power limit.",
+    ),
+    "cpu_limit_hit": Reason(
+        Verdict.INVALID,
+        f"the container's CPU limit stopped it for more than {MAX_CPU_LIMIT:.1%} of a run",
+        "Lift the limit (docker run without --cpus), or set threads to what it allows.",
+    ),
     "too_few_runs": Reason(
         Verdict.NOISY,
         f"fewer than {MIN_RUNS} runs: differences between processes cannot be seen",
@@ -74,6 +96,38 @@ REASONS = {
         f"the two halves of a run differ by more than {MAX_DRIFT:.0%}",
         "Warm up for longer; look for heat and other load.",
     ),
+    "other_load": Reason(
+        Verdict.NOISY,
+        f"other processes took more than {MAX_OTHER_LOAD:.0%} of all cores, and more than {MIN_OTHER_LOAD:g} "
+        "of a core, during a run",
+        "Stop what else runs on the machine, and run again.",
+    ),
+    "steal": Reason(
+        Verdict.NOISY,
+        f"the hypervisor gave more than {MAX_STEAL:.0%} of a run's CPU time to other guests",
+        "Give the virtual machine processors of its own, or measure on bare metal.",
+    ),
+    "frequency_moved": Reason(
+        Verdict.NOISY,
+        f"the fastest core's frequency changed by more than {MAX_FREQUENCY_MOVE:.0%} during a run",
+        "Set the governor to performance; warm up for longer; look for heat.",
+    ),
+    "memory_pressure": Reason(
+        Verdict.NOISY,
+        f"a run fetched more than {MAX_MAJOR_FAULTS} pages from a disk, or tasks waited for memory "
+        f"for more than {MAX_MEMORY_STALL:.1%} of it",
+        "Free memory, raise the container's memory limit, or take a smaller model or fewer requests.",
+    ),
+    "timer_coarse": Reason(
+        Verdict.NOISY,
+        f"the median latency is less than {MIN_TIMER_STEPS} steps of the system's timer",
+        "Use a finer clock source (tsc), or measure a larger batch.",
+    ),
+    "denormal_output": Reason(
+        Verdict.NOISY,
+        "an output holds denormal numbers, which many CPUs compute slowly",
+        "Check the weights of the model and the range of its inputs.",
+    ),
 }
 
 
@@ -88,11 +142,18 @@ class Evidence:
     outputs_finite: bool
     clock_steps: Sequence[float]
     """Of each good run: how far the clock stepped, as a share of the run's wall-clock time."""
+    conditions: Sequence[Conditions | None] = ()
+    """Of each good run, in the order of `runs`; or none at all."""
+    outputs_normal: bool = True
 
 
 def judge(evidence: Evidence) -> tuple[Verdict, tuple[str, ...]]:
     """The verdict, and the names of its reasons in the order of `REASONS`."""
     runs = evidence.runs
+    of_conditions: set[str] = set()
+    if evidence.conditions:
+        for run, conditions in zip(runs, evidence.conditions, strict=True):
+            of_conditions |= doubts_of_run(run, conditions) if conditions else set()
     doubts = {
         "run_failed": evidence.failed_runs > 0,
         "non_finite_output": not evidence.outputs_finite,
@@ -101,8 +162,9 @@ def judge(evidence: Evidence) -> tuple[Verdict, tuple[str, ...]]:
         "runs_missing": len(runs) + evidence.failed_runs < evidence.planned_runs,
         "runs_differ": _spread([run.median_ms for run in runs]) > MAX_SPREAD,
         "drift": any(_drift(run) > MAX_DRIFT for run in runs),
+        "denormal_output": not evidence.outputs_normal,
     }
-    reasons = tuple(name for name in REASONS if doubts[name])
+    reasons = tuple(name for name in REASONS if doubts.get(name) or name in of_conditions)
     if any(REASONS[name].verdict is Verdict.INVALID for name in reasons):
         return Verdict.INVALID, reasons
     return (Verdict.NOISY if reasons else Verdict.VALID), reasons

@@ -52,6 +52,10 @@ class TestMeasuring:
             assert last <= result.samples.wall_ns + 1_000_000
             assert result.samples.wall_ns >= 50_000_000
             assert result.outputs_finite is True
+            assert result.outputs_normal is True
+            assert result.conditions is not None
+            assert result.samples.wall_ns / 1e9 < result.conditions.seconds < result.samples.wall_ns / 1e9 + 1
+            assert result.conditions.process_cpu_s > 0
             assert result.compiled is not None
             assert result.compiled.execution_devices == ("CPU",)
             assert result.compiled.inference_precision in {"f32", "bf16", "f16"}

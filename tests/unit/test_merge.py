@@ -109,6 +109,7 @@ def test_good_runs_become_one_row() -> None:
         "execution_devices": "CPU",
         "openvino_version": "2026.4.1",
         "started_at": "2026-01-01T12:00:00+00:00",
+        "energy_mj_per_inference": None,
     }
 
 
