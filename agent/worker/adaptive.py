@@ -75,9 +75,7 @@ def precise_enough(
     median = float(np.median(values))
     if not (np.isfinite(median) and median > 0):
         return _no(np.inf, "the median is not a positive number")
-    # Of equal values half count as above, so that a coarse clock does not look like a slow stretch.
-    above = (recent > median) + 0.5 * (recent == median)
-    shares = above.reshape(_FINE, length).mean(axis=1)
+    shares = (recent > median).reshape(_FINE, length).mean(axis=1)
     coarse = shares.reshape(_COARSE, -1).mean(axis=1)
     spread = max(float(coarse.std(ddof=1)), 0.5 / np.sqrt(2 * length))
     alike = _likeness(shares)
