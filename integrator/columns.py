@@ -38,4 +38,8 @@ COLUMNS = (
     "started_at",
     "test_id",
     "energy_mj_per_inference",
+    "latency_low_ms",
+    "latency_high_ms",
+    "throughput_low_fps",
+    "throughput_high_fps",
 )

@@ -230,7 +230,7 @@ class Campaign(ConfigFile):
         default=(), description="Tests beyond the matrix; exclude does not apply to them. Default: none."
     )
     runs: Annotated[int, Field(strict=True, ge=1, le=MAX_RUNS)] = Field(
-        default=3, description="Runs of each test, each in a fresh process. Default: 3."
+        default=10, description="Runs of each test, each in a fresh process. Default: 10."
     )
     measure: MeasureKey = Field(default=Measure(), description="How long each run measures.")
     limits: LimitsKey = Field(default=Limits(), description="What a run may take before it is ended.")

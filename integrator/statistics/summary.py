@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from integrator.statistics.interval import median_interval
 from integrator.statistics.percentiles import percentile
 from protocol.job import Scenario
 from protocol.result import Nanoseconds, Samples
@@ -51,6 +52,11 @@ class TestSummary:
     single_pass_ms: float
     fps: float
     throughput_fps: float
+    latency_low_ms: float | str
+    """The 95 % interval of `latency_ms`, or "needs N more runs"; the next three likewise."""
+    latency_high_ms: float | str
+    throughput_low_fps: float | str
+    throughput_high_fps: float | str
 
 
 def latencies_ms(values: Nanoseconds) -> npt.NDArray[np.float64]:
@@ -75,19 +81,23 @@ def summarise_test(runs: Sequence[RunSummary], *, scenario: Scenario, batch: int
 
     A value is the median over the runs of what the run shows, because the run is the unit of comparison:
     latencies of one process are correlated. Percentiles, minimum and maximum are of all inferences together.
+    The interval of the throughput is that of the wall-clock time per iteration, turned over.
 
     sync:   single pass = sum of the latencies ÷ iterations; fps = batch ÷ median latency
     async:  single pass = wall-clock time ÷ iterations; fps = batch × iterations ÷ wall-clock time
     both:   throughput = batch × iterations ÷ wall-clock time
     """
     pooled = np.concatenate([run.latency_ms for run in runs])
-    latency_ms = float(np.median([run.median_ms for run in runs]))
+    medians_ms = [run.median_ms for run in runs]
+    latency_ms = float(np.median(medians_ms))
+    latency = median_interval(medians_ms)
     total_s = [run.busy_s if scenario is Scenario.SYNC else run.wall_s for run in runs]
     single_pass_ms = float(
         np.median([1e3 * total / run.iterations for run, total in zip(runs, total_s, strict=True)])
     )
-    wall_per_iteration_s = float(np.median([run.wall_s / run.iterations for run in runs]))
-    throughput_fps = batch / wall_per_iteration_s
+    wall_per_iteration_s = [run.wall_s / run.iterations for run in runs]
+    throughput_fps = batch / float(np.median(wall_per_iteration_s))
+    wall = median_interval(wall_per_iteration_s)
     return TestSummary(
         runs=len(runs),
         iterations=int(pooled.size),
@@ -100,4 +110,8 @@ def summarise_test(runs: Sequence[RunSummary], *, scenario: Scenario, batch: int
         single_pass_ms=single_pass_ms,
         fps=1e3 * batch / latency_ms if scenario is Scenario.SYNC else throughput_fps,
         throughput_fps=throughput_fps,
+        latency_low_ms=latency if isinstance(latency, str) else latency.low,
+        latency_high_ms=latency if isinstance(latency, str) else latency.high,
+        throughput_low_fps=wall if isinstance(wall, str) else batch / wall.high,
+        throughput_high_fps=wall if isinstance(wall, str) else batch / wall.low,
     )

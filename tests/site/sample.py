@@ -47,6 +47,10 @@ CSV_COLUMNS = [
     "model_sha256",
     "started_at",
     "test_id",
+    "latency_low_ms",
+    "latency_high_ms",
+    "throughput_low_fps",
+    "throughput_high_fps",
 ]
 
 FAILURES = {

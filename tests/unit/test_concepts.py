@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from integrator.columns import COLUMNS
+from integrator.statistics.compare import Comparison, Outcome, compare, geometric_mean
 from integrator.statistics.summary import RunSummary, summarise_run, summarise_test
 from integrator.statistics.verdict import REASONS, Evidence, Verdict, judge
 from protocol.job import Scenario
@@ -125,6 +126,35 @@ def test_every_worked_number_is_what_the_code_computes(block: Worked) -> None:
     assert not wrong
 
 
+def comparison(text: str) -> tuple[dict[str, str], dict[str, Any]]:
+    """What a compared example shows, and what the code computes."""
+    pairs = [re.split("(: | = )", line, maxsplit=1) for line in text.splitlines()]
+    given = {key: value for key, sign, value in pairs if sign == ": "}
+    result: Any
+    if "ratios" in given:
+        ratios = [None if word == "unknown" else float(word) for word in given["ratios"].split()]
+        result = geometric_mean([Comparison(Outcome.INCONCLUSIVE, "", ratio, None) for ratio in ratios])
+    else:
+        result = compare(list(numbers(given["first"])), list(numbers(given["second"])))
+    low, high = result.interval or (None, None)
+    computed = {name: getattr(result, name, None) for name in ("ratio", "outcome", "reason", "coverage")}
+    return {key: value for key, sign, value in pairs if sign == " = "}, computed | {"low": low, "high": high}
+
+
+@pytest.mark.parametrize("text", fenced(CONCEPTS, "compared"))
+def test_every_compared_number_is_what_the_code_computes(text: str) -> None:
+    shown, computed = comparison(text)
+    assert shown
+    assert not {key: computed[key] for key in shown if not agrees(shown[key], computed[key])}
+
+
+def test_a_wrong_comparison_is_seen() -> None:
+    texts = fenced(CONCEPTS, "compared")
+    assert {comparison(text)[1]["outcome"] for text in texts} >= {"slower", "equivalent", "inconclusive"}
+    shown, computed = comparison(texts[0].replace("high = 1.0", "high = 1.1"))
+    assert not agrees(shown["high"], computed["high"])
+
+
 def test_a_wrong_number_is_seen() -> None:
     right = "scenario: sync\nbatch: 8\nstarts_ms: 0 11 22 35\nlatencies_ms: 10 10 12 20\nfps = 727.3"
     for text, good in ((right, True), (right.replace("727.3", "727.4"), False)):
@@ -140,6 +170,12 @@ def test_every_name_in_the_table_has_an_entry(name: str) -> None:
 def test_columns_are_listed_in_their_order() -> None:
     section = CONCEPTS.partition("\n## The columns of results.csv\n")[2].partition("\n## ")[0]
     assert tuple(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == COLUMNS
+
+
+@pytest.mark.parametrize("name", Outcome)
+def test_every_outcome_is_explained(name: str) -> None:
+    section = CONCEPTS.partition("\n## Comparisons\n")[2]
+    assert re.search(rf"^\|[^|]*`{name}`", section, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", REASONS)

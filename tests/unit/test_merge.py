@@ -110,7 +110,23 @@ def test_good_runs_become_one_row() -> None:
         "openvino_version": "2026.4.1",
         "started_at": "2026-01-01T12:00:00+00:00",
         "energy_mj_per_inference": None,
+        "latency_low_ms": "needs 3 more runs",
+        "latency_high_ms": "needs 3 more runs",
+        "throughput_low_fps": "needs 3 more runs",
+        "throughput_high_fps": "needs 3 more runs",
     }
+
+
+def test_six_runs_have_intervals() -> None:
+    latencies = [10.0, 10.2, 10.1, 10.3, 10.4, 10.05]
+    row = rows([ok(SYNC.id, run, latency) for run, latency in enumerate(latencies)])[SYNC.id]
+    assert 10.0 < row["latency_low_ms"] < row["latency_ms"] < row["latency_high_ms"] < 10.4
+    assert row["throughput_low_fps"] == pytest.approx(4e3 / row["latency_high_ms"])
+    assert row["throughput_high_fps"] == pytest.approx(4e3 / row["latency_low_ms"])
+
+
+def test_a_test_without_runs_has_no_interval() -> None:
+    assert rows([])[SYNC.id]["latency_low_ms"] is None
 
 
 def test_a_test_without_results_says_why() -> None:
