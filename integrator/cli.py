@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from integrator.commands.demo import demo
+from integrator.commands.doctor import doctor
 from integrator.commands.models import models
 from integrator.commands.plan import plan
 from integrator.commands.publish import publish
@@ -24,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     epilog=EXIT_CODES,
 )
-for command in (demo, run, plan, publish, models, schema):
+for command in (demo, run, plan, publish, doctor, models, schema):
     app.command(epilog=EXIT_CODES)(command)
 
 

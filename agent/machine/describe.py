@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from agent.machine.probe import probe_devices
 from protocol.machine import Configuration, Device, Fingerprint, MachineDescription
 from protocol.version import __version__
 
@@ -89,6 +90,7 @@ def describe(
         fingerprint=fingerprint,
         configuration=configuration,
         unknown=facts.unknown,
+        probe=probe_devices([device.name for device in fingerprint.devices]),
     )
 
 
