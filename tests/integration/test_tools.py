@@ -10,6 +10,11 @@ from typing import Any
 
 import pytest
 
+from integrator.benchmark_app import _START as START
+from integrator.benchmark_app import arguments, configuration
+from protocol.job import Hint
+from tests.support import planned_test, reference
+
 pytestmark = pytest.mark.engine
 
 FLEETMARK = Path(sys.executable).with_name("fleetmark")
@@ -166,3 +171,25 @@ def test_selftest_refuses_a_model_that_there_is_not(folder: Path) -> None:
     assert done.returncode == 1
     assert "no-such-model" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("hint", [Hint.NONE, Hint.THROUGHPUT])
+def test_streams_and_threads_reach_benchmark_apps_compiled_model(
+    tmp_path: Path, tiny_files: list[Path], hint: Hint
+) -> None:
+    model = reference(tiny_files)
+    # One stream and one thread: neither is what OpenVINO would choose on a machine with two cores.
+    test = planned_test(model, scenario="async", hint=hint, streams=1, threads=1, requests=2)
+    (tmp_path / "config.json").write_text(json.dumps(configuration(test)))
+    options = arguments(test, tiny_files[0], duration_s=1, folder=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", START, *options],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert "NUM_STREAMS: 1\n" in done.stdout
+    assert "INFERENCE_NUM_THREADS: 1\n" in done.stdout
+    report = json.loads((tmp_path / "benchmark_report.json").read_text())
+    assert report["configuration_setup"]["number of parallel infer requests"] == "2"
