@@ -3,21 +3,24 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+OLDEST := .venv-oldest
+OLDEST_PYTHON ?= $(BIN)/python
 LOCKS := requirements
 
-.PHONY: help demo test lint lock schemas clean
+.PHONY: help demo test lint oldest lock schemas clean
 
 help:
 	@echo "make demo     benchmark this machine: table and site in out/demo"
 	@echo "make test     lint, types and tests"
 	@echo "make lint     the first two of them"
+	@echo "make oldest   install the oldest OpenVINO that fleetmark works on into $(OLDEST); make test does"
 	@echo "make lock     renew the pinned versions in $(LOCKS)/ (needs a package registry)"
 	@echo "make clean    remove the virtual environment and out/"
 
 demo: $(VENV)/.run
 	@$(BIN)/fleetmark demo
 
-test: lint
+test: lint oldest
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev
@@ -37,6 +40,22 @@ $(VENV)/.dev: $(LOCKS)/dev.lock $(VENV)/.run
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $(LOCKS)/dev.lock
 	@touch $@
 
+# The agent on the oldest OpenVINO, for tests/engine. That release has no wheels for Python 3.13 and newer; where
+# OLDEST_PYTHON names none that is older, those tests say that they skip.
+oldest: $(VENV)/.run
+	@if $(OLDEST_PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then \
+	  $(MAKE) -s --no-print-directory $(OLDEST)/.agent; \
+	else \
+	  echo "$(OLDEST) needs Python 3.11 or 3.12; name one with: make OLDEST_PYTHON=/path/to/python3.12 …"; \
+	fi
+
+$(OLDEST)/.agent: $(LOCKS)/oldest.lock pyproject.toml
+	@echo "Installing the agent on the oldest OpenVINO into $(OLDEST)"
+	@test -x $(OLDEST)/bin/python || $(OLDEST_PYTHON) -m venv $(OLDEST)
+	@$(OLDEST)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $(LOCKS)/oldest.lock
+	@$(OLDEST)/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "fleetmark needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3.11 …"; exit 1; }
@@ -52,9 +71,10 @@ lock: $(VENV)/.dev
 	$(BIN)/python -m pip install -q --disable-pip-version-check uv
 	$(LOCK) --extra integrator --extra build -o $(LOCKS)/run.lock
 	$(LOCK) --extra dev --constraint $(LOCKS)/run.lock -o $(LOCKS)/dev.lock
+	$(LOCK) --extra agent --extra build --constraint $(LOCKS)/oldest.in -o $(LOCKS)/oldest.lock
 
 schemas: $(VENV)/.run
 	$(BIN)/python -m integrator.config
 
 clean:
-	rm -rf $(VENV) out
+	rm -rf $(VENV) $(OLDEST) out

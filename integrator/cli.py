@@ -7,11 +7,14 @@ from typing import Annotated
 import typer
 
 from integrator.commands.demo import demo
+from integrator.commands.doctor import doctor
 from integrator.commands.models import models
 from integrator.commands.plan import plan
 from integrator.commands.publish import publish
 from integrator.commands.run import run
 from integrator.commands.schema import schema
+from integrator.commands.selftest import selftest
+from integrator.commands.verify import verify
 from protocol.cli import EXIT_CODES, run_program
 from protocol.version import __version__
 
@@ -24,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     epilog=EXIT_CODES,
 )
-for command in (demo, run, plan, publish, models, schema):
+for command in (demo, run, plan, publish, doctor, verify, selftest, models, schema):
     app.command(epilog=EXIT_CODES)(command)
 
 

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field
 
 from protocol.documents import Document, Record, canonical_json
 from protocol.layout import MachineName
+from protocol.probe import DeviceProbe
 
 __all__ = ["Cache", "Configuration", "Device", "Fingerprint", "MachineDescription"]
 
@@ -147,3 +148,5 @@ class MachineDescription(Document):
     configuration: Configuration
     unknown: dict[str, str] = Field(default_factory=dict)
     """Why a fact is null: name of the field to a sentence."""
+    probe: tuple[DeviceProbe, ...] = ()
+    """What each device, and AUTO, says of itself by hint."""

@@ -13,6 +13,7 @@ from typing import Any
 from agent.machine.configuration import Process, read_configuration
 from agent.machine.files import Facts, Tree
 from agent.machine.fingerprint import read_fingerprint
+from agent.machine.probe import probe_devices
 from protocol.machine import MachineDescription
 
 __all__ = ["describe", "list_devices"]
@@ -53,14 +54,16 @@ def describe(
     tree, facts = Tree(root), Facts()
     process = process or Process()
     engine = facts.get("devices", devices) or {"version": "unknown", "devices": [], "drivers": {}}
+    fingerprint = read_fingerprint(
+        tree, facts, architecture=process.architecture, devices=engine["devices"]
+    )
     return MachineDescription(
         machine=machine,
         collected_at=datetime.now(UTC),
-        fingerprint=read_fingerprint(
-            tree, facts, architecture=process.architecture, devices=engine["devices"]
-        ),
+        fingerprint=fingerprint,
         configuration=read_configuration(
             tree, facts, process=process, openvino=engine["version"], drivers=engine["drivers"]
         ),
         unknown=facts.unknown,
+        probe=probe_devices([device.name for device in fingerprint.devices]),
     )
