@@ -46,6 +46,8 @@ class JobRunner:
         self._cache = ModelCache(work / "models")
         self._spool = Spool(work / "spool" / job.campaign, self._folder)
         self._scratch = work / "scratch"
+        self._kept = work / "compiled"
+        """Compiled models of tests that ask for a cache."""
         self._tests = {test.id: test for test in job.tests}
         self._models = {model.sha256: model for model in job.models}
         self._unfetched: dict[str, str] = {}
@@ -124,7 +126,7 @@ class JobRunner:
         self._scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
             started_at = datetime.now(UTC)
-            spec = _run_spec(self._job, test, self._models[test.model_sha256], self._cache.entry)
+            spec = _run_spec(self._job, test, self._models[test.model_sha256], self._cache.entry, self._kept)
             ending = execute(spec, Path(folder), timeout_s=timeout_s, stop=self._stop)
         outcome = judge(ending, timeout_s=timeout_s)
         outcome = outcome._replace(reason=self._without_paths(outcome.reason))
@@ -214,7 +216,20 @@ class JobRunner:
             _log.warning("heartbeat: %s", error)
 
 
-def _run_spec(job: Job, test: PlannedTest, model: ModelRef, entry: Callable[[ModelRef], Path]) -> RunSpec:
+_FURTHER = (
+    "inference_precision",
+    "execution_mode",
+    "pinning",
+    "hyper_threading",
+    "core_type",
+    "hint_requests",
+)
+"""Settings that a run hands to OpenVINO where they are not `auto`."""
+
+
+def _run_spec(
+    job: Job, test: PlannedTest, model: ModelRef, entry: Callable[[ModelRef], Path], kept: Path
+) -> RunSpec:
     def number(count: Count) -> int | None:
         return None if count == AUTO else count
 
@@ -233,4 +248,7 @@ def _run_spec(job: Job, test: PlannedTest, model: ModelRef, entry: Callable[[Mod
         warmup_s=job.measure.warmup_s,
         memory_mb=job.limits.memory_mb,
         seed=job.seed,
+        settings={key: str(value) for key in _FURTHER if (value := getattr(test, key)) != AUTO},
+        properties=test.properties,
+        cache_dir={AUTO: None, "yes": str(kept), "no": ""}[test.cache],
     )

@@ -37,4 +37,5 @@ COLUMNS = (
     "model_sha256",
     "started_at",
     "test_id",
+    "settings",
 )

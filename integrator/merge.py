@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from integrator.columns import COLUMNS
+from integrator.setting import further_settings
 from integrator.statistics.summary import RunSummary, summarise_run, summarise_test
 from integrator.statistics.verdict import Evidence, judge
 from protocol.job import Job, PlannedTest
@@ -90,6 +91,7 @@ def _row(job: Job, test: PlannedTest, results: list[Result], planned: int, absen
         "reason": reason or None,
         "model_sha256": test.model_sha256,
         "test_id": test.id,
+        "settings": further_settings(test) or None,
         "runs": 0,
         "iterations": 0,
     }

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from integrator.config import Campaign, Lab, ModelEntry
-from integrator.matrix import LeftOut, Setting, expand, schedule
+from integrator.matrix import LeftOut, expand, schedule
 from integrator.models import PrecisionMismatchError, PreparedModel
+from integrator.setting import Setting
 from protocol.errors import ConfigurationError, ModelError
 from protocol.job import Job, PlannedTest
 
@@ -158,6 +159,14 @@ class _Models:
             streams=setting.streams,
             threads=setting.threads,
             requests=setting.requests,
+            inference_precision=setting.inference_precision,
+            execution_mode=setting.execution_mode,
+            pinning=setting.pinning,
+            hyper_threading=setting.hyper_threading,
+            core_type=setting.core_type,
+            hint_requests=setting.hint_requests,
+            cache=setting.cache,
+            properties=dict(setting.properties),
         )
 
     def models(self, tests: Iterable[PlannedTest]) -> tuple[PreparedModel, ...]:

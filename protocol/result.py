@@ -114,9 +114,20 @@ class CompiledSettings(Record):
     optimal_requests: int | None = None
     hint: str | None = None
     inference_precision: str | None = None
+    execution_mode: str | None = None
+    pinning: bool | None = None
+    hyper_threading: bool | None = None
+    core_type: str | None = None
+    hint_requests: int | None = None
+    loaded_from_cache: bool | None = None
+    """Whether the compiled model came from a cache, so that compiling took no time."""
     execution_devices: tuple[str, ...] = ()
+    device_requests: dict[str, int] = Field(default_factory=dict)
+    """AUTO, MULTI, HETERO, BATCH: optimal number of infer requests of each device behind it."""
+    split: dict[str, int] = Field(default_factory=dict)
+    """HETERO: operations of the model on each device; constants, inputs and outputs are not counted."""
     properties: dict[str, str] = Field(default_factory=dict)
-    """Every readable property, as text."""
+    """Every readable property, as text; those of a device behind another as `CPU.NUM_STREAMS`."""
 
 
 class Result(Document):

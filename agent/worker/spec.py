@@ -7,7 +7,7 @@ A run has a folder of its own. The agent writes `spec.json`; the run keeps `phas
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,12 @@ class RunSpec:
     warmup_s: float
     memory_mb: int | None
     seed: int
+    settings: dict[str, str] = field(default_factory=dict)
+    """Further settings that are not left to OpenVINO, by their fields in `protocol.job.PlannedTest`."""
+    properties: dict[str, str] = field(default_factory=dict)
+    """Further properties by OpenVINO's names."""
+    cache_dir: str | None = None
+    """Where compiled models are kept; empty for nowhere, None to leave it to OpenVINO."""
 
     def write(self, folder: Path) -> None:
         """Write the spec into the run's folder."""

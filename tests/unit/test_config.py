@@ -25,6 +25,7 @@ from integrator.config import (
     load_lab,
 )
 from integrator.config import devices as device_names
+from integrator.config.properties import KEY_OF
 from integrator.config.schema import schema_files, write_schemas
 from integrator.config.values import HintChoice, shown
 from integrator.config.yaml_source import MAX_BYTES, read_source
@@ -74,6 +75,14 @@ def test_every_default_is_the_documented_one(tmp_path: Path) -> None:
             "streams": ("auto",),
             "threads": ("auto",),
             "requests": ("auto",),
+            "inference_precision": ("auto",),
+            "execution_mode": ("auto",),
+            "pinning": ("auto",),
+            "hyper_threading": ("auto",),
+            "core_type": ("auto",),
+            "hint_requests": ("auto",),
+            "cache": ("auto",),
+            "properties": ((),),
         },
         "exclude": (),
         "include": (),
@@ -120,7 +129,84 @@ def test_aliases_are_read(tmp_path: Path) -> None:
     assert campaign_of(text, tmp_path).include == (Extra(model=("resnet-50",), batch=(2,)),)
 
 
+def test_switches_and_properties_as_they_are_written(tmp_path: Path) -> None:
+    text = MODELS + (
+        "matrix:\n  pinning: [yes, false, auto]\n  cache: on\n"
+        "  properties: [{B_INT: 3, A_BOOL: false, C_FLOAT: 0.5, D_TEXT: x}, auto]\n"
+    )
+    matrix = campaign_of(text, tmp_path).matrix
+    assert (matrix.pinning, matrix.cache) == (("yes", "no", "auto"), ("yes",))
+    assert matrix.properties == (
+        (("A_BOOL", "NO"), ("B_INT", "3"), ("C_FLOAT", "0.5"), ("D_TEXT", "x")),
+        (),
+    )
+
+
+@pytest.mark.parametrize(("name", "key"), KEY_OF.items())
+def test_a_property_that_has_a_key_of_its_own(name: str, key: str, tmp_path: Path) -> None:
+    text = MODELS + f"matrix:\n  properties: [auto, {{{name}: 1}}]\n"
+    assert problems_of(text, tmp_path) == [
+        (
+            f"F:5:{25 + len(name)}: matrix.properties[1].{name}: {name} is set by the key {key}; use that "
+            "(rule property_has_key)"
+        )
+    ]
+
+
 CAMPAIGN_PROBLEMS = {
+    "further settings": (
+        MODELS + "matrix:\n  inference_precision: fp16\n  execution_mode: fast\n  pinning: [1, nope]\n"
+        "  core_type: [pcores]\n  hint_requests: 0\n  cache: /tmp/x\n",
+        [
+            (
+                'F:5:24: matrix.inference_precision: "fp16" is not one of auto, f32, bf16, f16, dynamic (did '
+                'you mean "f16"?)'
+            ),
+            'F:6:19: matrix.execution_mode: "fast" is not one of auto, performance, accuracy',
+            "F:7:13: matrix.pinning[0]: 1 is not one of auto, yes, no",
+            'F:7:16: matrix.pinning[1]: "nope" is not one of auto, yes, no (did you mean "no"?)',
+            (
+                'F:8:15: matrix.core_type[0]: "pcores" is not one of auto, any, pcore, ecore (did you mean '
+                '"pcore"?)'
+            ),
+            "F:9:18: matrix.hint_requests: 0 is neither auto nor a whole number from 1 to 65536",
+            'F:10:10: matrix.cache: "/tmp/x" is not one of auto, yes, no',
+        ],
+    ),
+    "properties": (
+        MODELS + "matrix:\n  properties:\n    - fast\n    - {lower: 1}\n    - {A: []}\n"
+        "    - {WEIGHTS_PATH: /x}\n    - {DEVICE_PROPERTIES: {CPU: {A: 1}}}\n",
+        [
+            (
+                'F:6:7: matrix.properties[0]: "fast" is neither auto nor a mapping such as '
+                "{ENABLE_CPU_RESERVATION: true}"
+            ),
+            (
+                'F:7:7: matrix.properties[1]: "lower" is not the name of a property; expected one such as '
+                "ENABLE_CPU_RESERVATION"
+            ),
+            (
+                "F:8:11: matrix.properties[2].A: a list is not the value of a property: text, a number, true "
+                "or false"
+            ),
+            (
+                "F:9:22: matrix.properties[3].WEIGHTS_PATH: WEIGHTS_PATH names a file or a folder of the "
+                "machine, which a campaign cannot know"
+            ),
+            (
+                "F:10:27: matrix.properties[4].DEVICE_PROPERTIES: give the properties of a device as they "
+                "are: each goes to the devices that know it (rule property_has_key)"
+            ),
+        ],
+    ),
+    "properties in rules": (
+        MODELS + "matrix: {properties: [auto, {A: 1}, {A: 1}]}\n",
+        ["F:4:37: matrix.properties[2]: {A: 1} is listed twice"],
+    ),
+    "a device that is excluded": (
+        MODELS + "matrix: {devices: 'AUTO:CPU,-CPU'}\n",
+        ['F:4:19: matrix.devices: "AUTO:CPU,-CPU" lists CPU and excludes it'],
+    ),
     "unknown key at the top": (
         HEAD + "modles: [resnet-50]\nmodels: [resnet-50]\n",
         [
@@ -309,7 +395,8 @@ CAMPAIGN_PROBLEMS = {
             (
                 "F:7:5: exclude[1]: the rule is empty; give at least one of model, device, "
                 "precision, scenario, "
-                "batch, hint, streams, threads, requests, machine"
+                "batch, hint, streams, threads, requests, inference_precision, execution_mode, pinning, "
+                "hyper_threading, core_type, hint_requests, cache, properties, machine"
             )
         ],
     ),
@@ -455,7 +542,9 @@ YAML_PROBLEMS = {
             (
                 "F:4:10: exclude[1]: an empty value is not a mapping of keys and values; known "
                 "keys: model, device, "
-                "precision, scenario, batch, hint, streams, threads, requests, machine"
+                "precision, scenario, batch, hint, streams, threads, requests, inference_precision, "
+                "execution_mode, pinning, hyper_threading, core_type, "
+                "hint_requests, cache, properties, machine"
             ),
         ],
     ),
@@ -616,7 +705,12 @@ def test_the_schemas_in_the_examples_are_up_to_date(tmp_path: Path) -> None:
 def objects_in(schema: Any) -> Iterator[dict[str, Any]]:
     if isinstance(schema, dict):
         yield schema
-        schema = list(schema.values())
+        # A key of the campaign is called "properties": neither the mapping of keys nor a default is a schema.
+        schema = [
+            list(item.values()) if key == "properties" else item
+            for key, item in schema.items()
+            if key != "default"
+        ]
     if isinstance(schema, list):
         for item in schema:
             yield from objects_in(item)
@@ -635,7 +729,7 @@ def test_every_key_of_a_schema_has_a_title_and_a_description(schema: dict[str, A
             checked += 1
         if "properties" in node:
             assert node["additionalProperties"] is False
-    assert checked == (6 if schema["title"] == "fleetmark lab" else 53)
+    assert checked == (6 if schema["title"] == "fleetmark lab" else 77)
 
 
 def test_units_are_in_the_descriptions_of_the_schema() -> None:
