@@ -21,7 +21,7 @@ from protocol.errors import TransferError, TransientTransferError
 from protocol.job import AUTO, Count, Job, ModelRef, PlannedTest, ScheduledRun
 from protocol.layout import CampaignFolder, split_result_name
 from protocol.machine import MachineDescription
-from protocol.result import CompiledSettings, Phases, Result, Samples, Status
+from protocol.result import CompiledSettings, FedInput, Phases, Result, Samples, Status
 from protocol.status import AgentState, Heartbeat
 from protocol.transfer import TransferClient
 from protocol.version import __version__
@@ -157,6 +157,8 @@ class JobRunner:
             reason=outcome.reason,
             started_at=started_at,
             openvino_version=report.get("openvino_version") or self._openvino,
+            preprocessing=any(entry.preprocess for entry in test.inputs),
+            inputs=tuple(FedInput.model_validate(entry) for entry in report.get("inputs", ())),
             compiled=self._compiled(compiled) if compiled else None,
             phases=Phases(**report.get("phases", {}), total_ms=ending.seconds * 1000 if ending else 0.0),
             warmup_inferences=report.get("warmup_inferences"),
@@ -235,7 +237,17 @@ def _run_spec(
 
     return RunSpec(
         model=str(entry(model)),
-        inputs=tuple(InputSpec(i.name, tuple(i.shape), i.element_type, i.low, i.high) for i in test.inputs),
+        inputs=tuple(
+            InputSpec(
+                i.name,
+                tuple(i.shape),
+                i.element_type,
+                i.low,
+                i.high,
+                i.preprocess.model_dump() if i.preprocess else None,
+            )
+            for i in test.inputs
+        ),
         device=test.device,
         scenario=test.scenario.value,
         hint=test.hint.value,

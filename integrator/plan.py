@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from integrator.config import Campaign, Lab, ModelEntry
 from integrator.matrix import LeftOut, expand, schedule
+from integrator.model_inputs import PreprocessError
 from integrator.models import PrecisionMismatchError, PreparedModel
 from integrator.setting import Setting
 from protocol.errors import ConfigurationError, ModelError
@@ -134,9 +135,9 @@ class _Models:
             except PrecisionMismatchError as error:
                 self._mismatches[key] = str(error)
             except ModelError as error:
-                where = ("models", index, "path") if entry.path else ("models", index)
+                blamed = "preprocess" if isinstance(error, PreprocessError) else "path"
                 sentence = f"{str(error).rstrip('.')}. {error.advice}".rstrip(" ")
-                problems.append(self._campaign.problem(where, sentence))
+                problems.append(self._campaign.problem(("models", index, blamed), sentence))
         if problems:
             raise ConfigurationError([str(problem) for problem in sorted(set(problems))])
 
@@ -145,7 +146,7 @@ class _Models:
 
     def test(self, setting: Setting) -> PlannedTest:
         model = self._ready[setting.model, setting.precision]
-        setting = setting.with_precision(model.ref.precision)
+        setting = replace(setting.with_precision(model.ref.precision), preprocess=model.preprocess)
         return PlannedTest(
             id=setting.test_id(),
             model=setting.model,

@@ -110,6 +110,8 @@ class Setting:
 def further_settings(test: PlannedTest) -> str:
     """What was asked for beyond the table's own columns: `inference_precision=bf16 pinning=no`."""
     given = {key: getattr(test, key) for key in FURTHER if getattr(test, key) != AUTO}
+    fed = ",".join(entry.name for entry in test.inputs if entry.preprocess)
+    given |= {"preprocess": fed} if fed else {}
     return " ".join(f"{key}={value}" for key, value in {**given, **test.properties}.items())
 
 

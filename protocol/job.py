@@ -24,6 +24,7 @@ __all__ = [
     "ModelFile",
     "ModelRef",
     "PlannedTest",
+    "Preprocess",
     "PropertyName",
     "Scenario",
     "ScheduledRun",
@@ -91,6 +92,19 @@ class ModelRef(Record):
         return self
 
 
+class Preprocess(Record):
+    """What the compiled model does with an input before the model itself; see `protocol.preprocessing`."""
+
+    layout: str = Field(max_length=8)
+    """Of what is fed."""
+    model_layout: str = Field(max_length=8)
+    model_shape: tuple[Annotated[int, Field(ge=0, le=1 << 31)], ...] = Field(max_length=16)
+    """The shape of the model's own input."""
+    mean: tuple[float, ...] = Field(default=(), max_length=4096)
+    scale: tuple[float, ...] = Field(default=(), max_length=4096)
+    reverse_channels: bool = False
+
+
 class Input(Record):
     """One input of a model: its shape with the batch in place, and what it is filled with.
 
@@ -104,6 +118,8 @@ class Input(Record):
     """OpenVINO's name of the type: f32, i64, u8, …"""
     low: float = 0.0
     high: float = 1.0
+    preprocess: Preprocess | None = None
+    """None: the input is fed as the model takes it. Otherwise shape and type are those of what is fed."""
 
 
 class PlannedTest(Record):

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, Field, field_validator, model_validator
 from protocol.documents import Document, Record
 from protocol.layout import CampaignId, MachineName, Sha256, TestId
 
-__all__ = ["CompiledSettings", "Nanoseconds", "Phases", "Result", "Samples", "Status"]
+__all__ = ["CompiledSettings", "FedInput", "Nanoseconds", "Phases", "Result", "Samples", "Status"]
 
 _BYTES_PER_VALUE = 8
 
@@ -130,6 +130,14 @@ class CompiledSettings(Record):
     """Every readable property, as text; those of a device behind another as `CPU.NUM_STREAMS`."""
 
 
+class FedInput(Record):
+    """What one input of the compiled model takes, preprocessing included."""
+
+    name: str = Field(max_length=1024)
+    shape: tuple[int, ...] = Field(max_length=16)
+    element_type: str = Field(max_length=32)
+
+
 class Result(Document):
     """One run of one test."""
 
@@ -149,6 +157,9 @@ class Result(Document):
     openvino_version: str | None = None
     timed_region: str = "inference"
     """`inference`: the inputs lie in the request's tensors before the clock starts."""
+    preprocessing: bool = False
+    """Whether the compiled model does preprocessing, which is then in the timed region."""
+    inputs: tuple[FedInput, ...] = Field(default=(), max_length=256)
     compiled: CompiledSettings | None = None
     phases: Phases
     warmup_inferences: int | None = None

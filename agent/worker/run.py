@@ -18,6 +18,7 @@ from agent.worker.compiled import read_settings, read_split
 from agent.worker.configuration import candidates, configuration, named_devices
 from agent.worker.inputs import fill
 from agent.worker.measure import AsyncPool, Pool, Stop, SyncPool, warm_up
+from agent.worker.preprocessing import fed_inputs, model_shape, preprocess
 from agent.worker.spec import PHASE, REPORT, RunSpec
 from protocol.engine import openvino as ov
 
@@ -73,6 +74,7 @@ def _run(spec: RunSpec, phases: _Phases, report: dict[str, Any]) -> None:
     split = read_split(core, model, spec.device)
     compiled = phases.run("compile", _compile, core, model, spec, config)
     del model
+    report["inputs"] = fed_inputs(compiled, spec.inputs)
     pool = phases.run("prepare", _prepare, compiled, spec)
     report["compiled"] = read_settings(compiled, requests=pool.size) | {"split": split}
     phases.run("first_inference", _first, pool)
@@ -92,9 +94,10 @@ def _run(spec: RunSpec, phases: _Phases, report: dict[str, Any]) -> None:
 
 def _read(core: ov.Core, spec: RunSpec) -> ov.Model:
     model = core.read_model(spec.model)
-    shapes = {number: ov.PartialShape(list(entry.shape)) for number, entry in enumerate(spec.inputs)}
+    shapes = {number: ov.PartialShape(list(model_shape(entry))) for number, entry in enumerate(spec.inputs)}
     if any(model.inputs[number].partial_shape != shape for number, shape in shapes.items()):
         model.reshape(shapes)
+    preprocess(model, spec.inputs)
     return model
 
 

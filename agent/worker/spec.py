@@ -22,13 +22,15 @@ STDERR = "stderr"
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """One input: shape with the batch in place, OpenVINO's type name, the interval of its values."""
+    """One input as it is fed: shape with the batch in place, OpenVINO's type name, interval of its values."""
 
     name: str
     shape: tuple[int, ...]
     element_type: str
     low: float
     high: float
+    preprocess: dict[str, Any] | None = None
+    """Fields of `protocol.preprocessing.Preprocessing` beside shape and type."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from integrator.config import (
     Extra,
     Lab,
     Matrix,
+    ModelEntry,
+    PreprocessEntry,
     Rule,
     campaign_schema,
     lab_schema,
@@ -153,7 +155,69 @@ def test_a_property_that_has_a_key_of_its_own(name: str, key: str, tmp_path: Pat
     ]
 
 
+PREPROCESS = HEAD + "models:\n  - name: det\n    path: det.onnx\n    preprocess:\n      x: "
+
+
+def test_preprocessing_as_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / "det.onnx").write_bytes(b"")
+    text = PREPROCESS + "{resize: [720, 1280], mean: [1, 2.5, 3], scale: 255, reverse_channels: yes}\n"
+    text += "  - {name: resnet-50, preprocess: {data: {type: f16}}}\n"
+    own, builtin = campaign_of(text, tmp_path).models
+    assert own.preprocess["x"].model_dump() == {
+        "type": "u8",
+        "layout": "NHWC",
+        "model_layout": "NCHW",
+        "resize": (720, 1280),
+        "mean": (1.0, 2.5, 3.0),
+        "scale": (255.0,),
+        "reverse_channels": True,
+    }
+    assert builtin.preprocess["data"].type == "f16"
+
+
 CAMPAIGN_PROBLEMS = {
+    "preprocessing": (
+        PREPROCESS + "{type: U8, layout: HWX, resize: 5, mean: [a], reverse_channels: maybe, sclae: 1}\n",
+        [
+            'F:7:17: models[0].preprocess.x.type: "U8" is not one of u8, i8, f16, f32 (did you mean "u8"?)',
+            (
+                'F:7:29: models[0].preprocess.x.layout: "HWX" is not a layout; expected letters of NCDHW, '
+                "each once, such as NHWC"
+            ),
+            (
+                "F:7:42: models[0].preprocess.x.resize: 5 is not a size; expected [height, width], as "
+                "[720, 1280]"
+            ),
+            'F:7:52: models[0].preprocess.x.mean[0]: "a" is not a number',
+            'F:7:74: models[0].preprocess.x.reverse_channels: "maybe" is neither yes nor no',
+            (
+                'F:7:81: models[0].preprocess.x: unknown key "sclae"; did you mean "scale"? known keys: '
+                "type, layout, model_layout, resize, mean, scale, reverse_channels"
+            ),
+        ],
+    ),
+    "preprocessing layouts": (
+        PREPROCESS + "{layout: HWC}\n",
+        [
+            "F:7:19: models[0].preprocess.x.layout: HWC and model_layout NCHW do not have the same letters",
+        ],
+    ),
+    "preprocessing without sizes": (
+        PREPROCESS + "{layout: NC, model_layout: NC, resize: [2, 2]}\n",
+        [
+            "F:7:49: models[0].preprocess.x.resize: a height and a width need H and W in the layout (NC)",
+        ],
+    ),
+    "preprocessing without channels": (
+        PREPROCESS + "{layout: NHW, model_layout: NHW, scale: [1, 2]}\n",
+        [
+            "F:7:50: models[0].preprocess.x.scale: this is about channels, and the layout (NHW) has no C",
+        ],
+    ),
+    "preprocessing by zero": (
+        PREPROCESS + "{scale: [1, 0, 2]}\n",
+        ["F:7:18: models[0].preprocess.x.scale: 0 cannot be divided by"],
+    ),
     "further settings": (
         MODELS + "matrix:\n  inference_precision: fp16\n  execution_mode: fast\n  pinning: [1, nope]\n"
         "  core_type: [pcores]\n  hint_requests: 0\n  cache: /tmp/x\n",
@@ -347,14 +411,14 @@ CAMPAIGN_PROBLEMS = {
             'F:6:23: models[2].path: "D/gone/det.onnx" does not exist',
             (
                 "F:7:5: models[3]: 5 is not a mapping of keys and values; known keys: name, path, files, "
-                "shapes, inputs"
+                "shapes, inputs, preprocess"
             ),
             'F:8:12: models[4].name: "resnet-50" is the name of a built-in model; choose another',
             'F:9:23: models[5].path: "D" is a directory; expected the model\'s file',
             'F:10:5: models[6]: the key "name" is missing',
             (
                 'F:10:6: models[6]: unknown key "nam"; did you mean "name"? known keys: name, path, '
-                "files, shapes, inputs"
+                "files, shapes, inputs, preprocess"
             ),
         ],
     ),
@@ -676,7 +740,8 @@ def test_every_key_is_in_the_example_of_every_key(tmp_path: Path) -> None:
     }
     for section, (given_keys, model) in sections.items():
         assert list(given_keys) == list(model.model_fields), section
-    assert list(raw["models"][1]) == ["name", "path", "files", "shapes", "inputs"]
+    assert list(raw["models"][1]) == list(ModelEntry.model_fields)
+    assert list(raw["models"][1]["preprocess"]["images"]) == list(PreprocessEntry.model_fields)
     # What is marked as a default is the default: without those lines, the campaign is the same.
     short = campaign_of(MODELS, tmp_path)
     assert (campaign.runs, campaign.measure, campaign.limits, campaign.seed) == (
@@ -729,7 +794,7 @@ def test_every_key_of_a_schema_has_a_title_and_a_description(schema: dict[str, A
             checked += 1
         if "properties" in node:
             assert node["additionalProperties"] is False
-    assert checked == (6 if schema["title"] == "fleetmark lab" else 77)
+    assert checked == (6 if schema["title"] == "fleetmark lab" else 85)
 
 
 def test_units_are_in_the_descriptions_of_the_schema() -> None:
