@@ -22,7 +22,7 @@ from protocol.errors import TransferError, TransientTransferError
 from protocol.job import AUTO, Count, Job, ModelRef, PlannedTest, ScheduledRun
 from protocol.layout import CampaignFolder, split_result_name
 from protocol.machine import MachineDescription
-from protocol.result import CompiledSettings, Conditions, Phases, Result, Samples, Status
+from protocol.result import CompiledSettings, Conditions, FedInput, Phases, Result, Samples, Status
 from protocol.status import AgentState, Heartbeat
 from protocol.transfer import TransferClient
 from protocol.version import __version__
@@ -49,6 +49,8 @@ class JobRunner:
         self._cache = models
         self._spool = Spool(work / "spool" / job.campaign, self._folder)
         self._scratch = work / "scratch"
+        self._kept = work / "compiled"
+        """Compiled models of tests that ask for a cache."""
         self._tests = {test.id: test for test in job.tests}
         self._models = {model.sha256: model for model in job.models}
         self._unfetched: dict[str, str] = {}
@@ -141,7 +143,7 @@ class JobRunner:
         self._scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
             started_at = datetime.now(UTC)
-            spec = _run_spec(self._job, test, self._models[test.model_sha256], self._cache.entry)
+            spec = _run_spec(self._job, test, self._models[test.model_sha256], self._cache.entry, self._kept)
             ending = execute(spec, Path(folder), timeout_s=timeout_s, stop=self._stop)
         outcome = judge(ending, timeout_s=timeout_s)
         outcome = outcome._replace(reason=self._without_paths(outcome.reason))
@@ -173,6 +175,8 @@ class JobRunner:
             reason=outcome.reason,
             started_at=started_at,
             openvino_version=report.get("openvino_version") or self._openvino,
+            preprocessing=any(entry.preprocess for entry in test.inputs),
+            inputs=tuple(FedInput.model_validate(entry) for entry in report.get("inputs", ())),
             compiled=self._compiled(compiled) if compiled else None,
             phases=Phases(**report.get("phases", {}), total_ms=ending.seconds * 1000 if ending else 0.0),
             warmup_inferences=report.get("warmup_inferences"),
@@ -236,13 +240,36 @@ class JobRunner:
             _log.warning("heartbeat: %s", error)
 
 
-def _run_spec(job: Job, test: PlannedTest, model: ModelRef, entry: Callable[[ModelRef], Path]) -> RunSpec:
+_FURTHER = (
+    "inference_precision",
+    "execution_mode",
+    "pinning",
+    "hyper_threading",
+    "core_type",
+    "hint_requests",
+)
+"""Settings that a run hands to OpenVINO where they are not `auto`."""
+
+
+def _run_spec(
+    job: Job, test: PlannedTest, model: ModelRef, entry: Callable[[ModelRef], Path], kept: Path
+) -> RunSpec:
     def number(count: Count) -> int | None:
         return None if count == AUTO else count
 
     return RunSpec(
         model=str(entry(model)),
-        inputs=tuple(InputSpec(i.name, tuple(i.shape), i.element_type, i.low, i.high) for i in test.inputs),
+        inputs=tuple(
+            InputSpec(
+                i.name,
+                tuple(i.shape),
+                i.element_type,
+                i.low,
+                i.high,
+                i.preprocess.model_dump() if i.preprocess else None,
+            )
+            for i in test.inputs
+        ),
         device=test.device,
         scenario=test.scenario.value,
         hint=test.hint.value,
@@ -255,4 +282,7 @@ def _run_spec(job: Job, test: PlannedTest, model: ModelRef, entry: Callable[[Mod
         warmup_s=job.measure.warmup_s,
         memory_mb=job.limits.memory_mb,
         seed=job.seed,
+        settings={key: str(value) for key in _FURTHER if (value := getattr(test, key)) != AUTO},
+        properties=test.properties,
+        cache_dir={AUTO: None, "yes": str(kept), "no": ""}[test.cache],
     )

@@ -42,4 +42,5 @@ COLUMNS = (
     "latency_high_ms",
     "throughput_low_fps",
     "throughput_high_fps",
+    "settings",
 )

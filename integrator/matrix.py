@@ -5,69 +5,28 @@ Nothing here reads or writes: lab and campaign go in, settings come out.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
 import random
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from integrator.config.campaign import Campaign
 from integrator.config.checks import check_machines
-from integrator.config.devices import needs
+from integrator.config.devices import leaves_none, needs
 from integrator.config.lab import Lab, LabMachine
 from integrator.config.selection import DIMENSIONS, Extra, Matrix, Rule
 from integrator.config.yaml_source import KeyPath, Problem
-from protocol.documents import canonical_json
+from integrator.rules import contradictions
+from integrator.setting import Setting
 from protocol.errors import ConfigurationError
-from protocol.job import AUTO, Count, Hint, Scenario, ScheduledRun
+from protocol.job import AUTO, Hint, Scenario, ScheduledRun
 
-__all__ = ["MAX_COMBINATIONS", "Expansion", "LeftOut", "Setting", "expand", "schedule"]
+__all__ = ["MAX_COMBINATIONS", "Expansion", "LeftOut", "expand", "schedule"]
 
 MAX_COMBINATIONS = 100_000
 """Combinations of all machines of a campaign, before any is left out."""
-
-_ID_CHARACTERS = 128
-_HASH_CHARACTERS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One model in one setting: a test, wherever it runs. Fields are as in `protocol.job.PlannedTest`."""
-
-    model: str
-    precision: str
-    device: str
-    scenario: Scenario
-    hint: Hint
-    batch: int
-    streams: Count = AUTO
-    threads: Count = AUTO
-    requests: Count = AUTO
-
-    def test_id(self) -> str:
-        """A readable name that is the same for the same setting, on every machine and in every campaign.
-
-        It ends in 8 hexadecimal digits of a hash of all fields, and is at most 128 characters long.
-        """
-        digest = hashlib.sha256(canonical_json(asdict(self))).hexdigest()[:_HASH_CHARACTERS]
-        words = [self.precision, self.device, self.scenario, f"b{self.batch}", self.hint]
-        counts = {"s": self.streams, "t": self.threads, "r": self.requests}
-        words += [f"{letter}{count}" for letter, count in counts.items() if count != AUTO]
-        tail = _slug("-".join(words))[: _ID_CHARACTERS // 2]
-        room = _ID_CHARACTERS - _HASH_CHARACTERS - len(tail) - 2
-        name = _slug(self.model)[:room].strip("-_") or "model"
-        return f"{name}-{tail.strip('-_')}-{digest}"
-
-    def with_precision(self, precision: str) -> Setting:
-        """The same setting in another precision, as when `native` has been looked up in the model."""
-        return replace(self, precision=precision)
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9_]+", "-", text.lower())
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +139,9 @@ class _Expander:
             if lacking := [device for device in needs(setting.device) if device not in machine.devices]:
                 reason = f"{machine.name} has no {' and no '.join(lacking)} (it has {_list(machine.devices)})"
                 left_out[setting] = reason
+            elif leaves_none(setting.device, machine.devices):
+                had = _list(machine.devices)
+                left_out[setting] = f"{setting.device} leaves no device of {machine.name} (it has {had})"
             else:
                 planned[setting] = None
         for setting, reason in left_out.items():
@@ -200,7 +162,11 @@ class _Expander:
             ]
         for path, device, machines in asked:
             required = needs(device)
-            if not any(set(required) <= set(machine.devices) for machine in machines):
+            if all(leaves_none(device, machine.devices) for machine in machines):
+                had = "; ".join(f"{machine.name} has {_list(machine.devices)}" for machine in machines)
+                sentence = f"{device} leaves no device of any machine: {had}"
+                self._problems[self._campaign.problem(path, sentence)] = None
+            elif not any(set(required) <= set(machine.devices) for machine in machines):
                 wanted = required[0] if len(required) == 1 else f"all of {_list(required)}"
                 had = "; ".join(f"{machine.name} has {_list(machine.devices)}" for machine in machines)
                 self._problems[self._campaign.problem(path, f"no machine has {wanted}: {had}")] = None
@@ -296,20 +262,12 @@ def _matches(rule: Rule, combination: _Combination, machine: str) -> bool:
 
 
 def _contradictions(combination: _Combination) -> Iterator[tuple[KeyPath, str]]:
-    setting, origin = combination.setting, combination.origin
-    if setting.scenario is Scenario.SYNC and setting.requests != AUTO and setting.requests > 1:
-        what = f"{setting.requests} requests cannot go with scenario sync, which has one request at a time"
-        rule = f"{{scenario: sync, requests: {setting.requests}}}"
-        yield origin["requests"], f"{what}; {_way_out(origin['requests'], rule, 'give scenario: async')}"
-    if combination.asked_hint not in {AUTO, Hint.NONE} and setting.streams != AUTO:
-        hint = combination.asked_hint
-        what = f"{setting.streams} streams cannot go with hint {hint}, which chooses the streams itself"
-        rule = f"{{hint: {hint}, streams: {setting.streams}}}"
-        yield origin["streams"], f"{what}; {_way_out(origin['streams'], rule, 'give hint: none')}"
-
-
-def _way_out(path: KeyPath, rule: str, change: str) -> str:
-    return f"leave the combination out with exclude: [{rule}]" if path[0] == "matrix" else change
+    origin = combination.origin
+    found = contradictions(
+        combination.setting, combination.asked_hint, excludable=lambda key: origin[key][0] == "matrix"
+    )
+    for key, sentence in found:
+        yield origin[key], sentence
 
 
 def _counted(causes: Counter[str]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from integrator.columns import COLUMNS
+from integrator.setting import further_settings
 from integrator.statistics.conditions import energy_mj_per_inference
 from integrator.statistics.summary import RunSummary, summarise_run, summarise_test
 from integrator.statistics.verdict import Evidence, judge
@@ -91,6 +92,7 @@ def _row(job: Job, test: PlannedTest, results: list[Result], planned: int, absen
         "reason": reason or None,
         "model_sha256": test.model_sha256,
         "test_id": test.id,
+        "settings": further_settings(test) or None,
         "runs": 0,
         "iterations": 0,
     }

@@ -16,6 +16,7 @@ from typing import Any
 
 from protocol.engine import openvino as ov
 from protocol.errors import ModelError
+from protocol.preprocessing import Preprocessing, add_preprocessing
 
 __all__ = ["FileFacts", "InputFacts", "inspect_file"]
 
@@ -50,19 +51,30 @@ class FileFacts:
 
 
 def inspect_file(
-    path: Path, *, reshape: list[list[list[int]]] | None = None, save_fp16: Path | None = None
+    path: Path,
+    *,
+    reshape: list[list[list[int]]] | None = None,
+    preprocess: list[list[dict[str, Any] | None]] | None = None,
+    save_fp16: Path | None = None,
 ) -> FileFacts:
     """Read a model file.
 
     Args:
         path: The file.
         reshape: Sets of input shapes that the model must accept, each in the order of its inputs.
+        preprocess: For each of these sets, the fields of `protocol.preprocessing.Preprocessing` of each
+            input, None for one that is fed as it is.
         save_fp16: Where to write the model as IR with weights in half precision.
 
     Raises:
         ModelError: it is not a model, or does not accept the shapes.
     """
-    question = {"path": str(path), "reshape": reshape or [], "save_fp16": save_fp16 and str(save_fp16)}
+    question = {
+        "path": str(path),
+        "reshape": reshape or [],
+        "preprocess": preprocess or [[] for _ in reshape or []],
+        "save_fp16": save_fp16 and str(save_fp16),
+    }
     try:
         done = subprocess.run(  # noqa: S603  # our own interpreter and module
             [sys.executable, "-I", "-m", "integrator.model_file", json.dumps(question)],
@@ -95,11 +107,16 @@ def _answer(question: dict[str, Any]) -> dict[str, Any]:
     )
     if question["save_fp16"]:
         ov.save_model(model, question["save_fp16"], compress_to_fp16=True)
-    for shapes in question["reshape"]:
+    for shapes, steps in zip(question["reshape"], question["preprocess"], strict=True):
         try:
             model.reshape({number: ov.PartialShape(shape) for number, shape in enumerate(shapes)})
         except RuntimeError as error:
             return {"error": f"cannot be reshaped to {shapes}: {_words(error)}", "unreadable": False}
+        if any(steps):
+            try:
+                add_preprocessing(model.clone(), [given and Preprocessing(**given) for given in steps])
+            except RuntimeError as error:
+                return {"error": f"cannot be preprocessed as asked: {_words(error)}", "unreadable": False}
     return asdict(facts)
 
 

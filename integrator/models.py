@@ -13,6 +13,13 @@ from pathlib import Path
 
 from integrator.config import InputRange, ModelEntry
 from integrator.model_file import FileFacts, InputFacts, inspect_file
+from integrator.model_inputs import (
+    InputTemplate,
+    preprocessing_of,
+    refuse_unknown,
+    with_batch,
+    with_preprocessing,
+)
 from integrator.topologies import TOPOLOGIES, build
 from protocol.documents import canonical_json
 from protocol.engine import openvino as ov
@@ -32,17 +39,6 @@ _FILLED = ("f16", "bf16", "f32", "f64", "boolean")
 
 class PrecisionMismatchError(ModelError):
     """A file cannot be measured in the precision that the campaign asks for."""
-
-
-@dataclass(frozen=True, slots=True)
-class InputTemplate:
-    """An input whose batch is still open: None in `shape`."""
-
-    name: str
-    shape: tuple[int | None, ...]
-    element_type: str
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,28 +63,11 @@ class PreparedModel:
         """
         return with_batch(self.ref.name, self.inputs, batch)
 
-
-def with_batch(name: str, inputs: Sequence[InputTemplate], batch: int) -> tuple[Input, ...]:
-    """The inputs of the model `name` at a batch size.
-
-    Raises:
-        ModelError: the model has no batch dimension.
-    """
-    if batch != 1 and not any(None in entry.shape for entry in inputs):
-        raise ModelError(
-            f"{name} has no batch dimension to set to {batch}",
-            advice="Give its inputs' shapes with N in the place of the batch.",
-        )
-    return tuple(
-        Input(
-            name=entry.name,
-            shape=tuple(batch if n is None else n for n in entry.shape),
-            element_type=entry.element_type,
-            low=entry.low,
-            high=entry.high,
-        )
-        for entry in inputs
-    )
+    @property
+    def preprocess(self) -> str:
+        """What is done with what is fed, as canonical JSON; empty where nothing is."""
+        steps = {entry.name: entry.preprocess.model_dump() for entry in self.inputs if entry.preprocess}
+        return canonical_json(steps).decode() if steps else ""
 
 
 def prepare(entry: ModelEntry, precision: str, batches: Collection[int], cache: Path) -> PreparedModel:
@@ -101,11 +80,12 @@ def prepare(entry: ModelEntry, precision: str, batches: Collection[int], cache: 
         ModelError: OpenVINO cannot read the file, its shapes are open, or a batch does not fit.
     """
     if entry.path is None:
-        return _builtin(entry.name, precision, cache)
+        return _builtin(entry, precision, batches, cache)
     return _from_file(entry, entry.path, precision, batches, cache)
 
 
-def _builtin(name: str, precision: str, cache: Path) -> PreparedModel:
+def _builtin(entry: ModelEntry, precision: str, batches: Collection[int], cache: Path) -> PreparedModel:
+    name = entry.name
     topology = TOPOLOGIES[name]
     wanted = "FP32" if precision == NATIVE else precision
     built = cache / "built" / _recipe(name, wanted)
@@ -114,8 +94,27 @@ def _builtin(name: str, precision: str, cache: Path) -> PreparedModel:
     inputs = tuple(
         InputTemplate(i.name, (None, *i.shape[1:]), i.element_type, i.low, i.high) for i in topology.inputs
     )
+    if entry.preprocess:
+        refuse_unknown(entry, [template.name for template in inputs])
+        inputs = tuple(with_preprocessing(entry, template) for template in inputs)
+        _try(built / "model.xml", entry.name, inputs, batches)
     files = {name: built / name for name in ("model.xml", "model.bin")}
     return _keep(files, cache).as_model(topology.name, wanted, inputs)
+
+
+def _try(
+    file: Path,
+    name: str,
+    inputs: Sequence[InputTemplate],
+    batches: Collection[int],
+    *,
+    save_fp16: Path | None = None,
+) -> None:
+    """See that a model takes each of the batch sizes, with what is done with its inputs first."""
+    sets = [with_batch(name, inputs, batch) for batch in sorted(batches)]
+    reshape = [[list(i.preprocess.model_shape if i.preprocess else i.shape) for i in given] for given in sets]
+    steps = [[preprocessing_of(i) for i in given] for given in sets]
+    inspect_file(file, reshape=reshape, preprocess=steps, save_fp16=save_fp16)
 
 
 def _recipe(name: str, precision: str) -> str:
@@ -140,10 +139,9 @@ def _from_file(
             raise PrecisionMismatchError(
                 f"{entry.name} has {facts.precision} weights, which fleetmark does not turn into {precision}"
             )
-        shapes = [[list(i.shape) for i in with_batch(entry.name, inputs, batch)] for batch in sorted(batches)]
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
             half = Path(scratch) / "model.xml"
-            inspect_file(file, reshape=shapes, save_fp16=None if fits else half)
+            _try(file, entry.name, inputs, batches, save_fp16=None if fits else half)
             if not fits:
                 kept = _keep({"model.xml": half, "model.bin": half.with_suffix(".bin")}, cache)
     except ModelError as error:
@@ -154,15 +152,14 @@ def _from_file(
 
 def _templates(entry: ModelEntry, facts: FileFacts) -> tuple[InputTemplate, ...]:
     names = [found.name for found in facts.inputs]
-    for given in (*entry.shapes, *entry.inputs):
-        if given not in names:
-            raise ModelError(f"{entry.name} has no input {given}; its inputs are {', '.join(names)}")
+    refuse_unknown(entry, names)
     templates = []
     for found in facts.inputs:
         values = entry.inputs.get(found.name) or _default_range(found.element_type)
         _check_range(entry, found, values)
         shape = _shape(entry, found)
-        templates.append(InputTemplate(found.name, shape, found.element_type, values.low, values.high))
+        template = InputTemplate(found.name, shape, found.element_type, values.low, values.high)
+        templates.append(with_preprocessing(entry, template))
     return tuple(templates)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from integrator.config import Campaign, Lab, ModelEntry
-from integrator.matrix import LeftOut, Setting, expand, schedule
+from integrator.matrix import LeftOut, expand, schedule
+from integrator.model_inputs import PreprocessError
 from integrator.models import PrecisionMismatchError, PreparedModel
+from integrator.setting import Setting
 from protocol.errors import ConfigurationError, ModelError
 from protocol.job import Job, PlannedTest
 
@@ -133,9 +135,9 @@ class _Models:
             except PrecisionMismatchError as error:
                 self._mismatches[key] = str(error)
             except ModelError as error:
-                where = ("models", index, "path") if entry.path else ("models", index)
+                blamed = "preprocess" if isinstance(error, PreprocessError) else "path"
                 sentence = f"{str(error).rstrip('.')}. {error.advice}".rstrip(" ")
-                problems.append(self._campaign.problem(where, sentence))
+                problems.append(self._campaign.problem(("models", index, blamed), sentence))
         if problems:
             raise ConfigurationError([str(problem) for problem in sorted(set(problems))])
 
@@ -144,7 +146,7 @@ class _Models:
 
     def test(self, setting: Setting) -> PlannedTest:
         model = self._ready[setting.model, setting.precision]
-        setting = setting.with_precision(model.ref.precision)
+        setting = replace(setting.with_precision(model.ref.precision), preprocess=model.preprocess)
         return PlannedTest(
             id=setting.test_id(),
             model=setting.model,
@@ -158,6 +160,14 @@ class _Models:
             streams=setting.streams,
             threads=setting.threads,
             requests=setting.requests,
+            inference_precision=setting.inference_precision,
+            execution_mode=setting.execution_mode,
+            pinning=setting.pinning,
+            hyper_threading=setting.hyper_threading,
+            core_type=setting.core_type,
+            hint_requests=setting.hint_requests,
+            cache=setting.cache,
+            properties=dict(setting.properties),
         )
 
     def models(self, tests: Iterable[PlannedTest]) -> tuple[PreparedModel, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from integrator.conduct import conduct
 from integrator.matrix import schedule
 from integrator.plan import Plan
+from integrator.resources import CACHE
 from integrator.store import CampaignStore
 from protocol.errors import CampaignError
 from protocol.job import Job, Measure, PlannedTest
@@ -58,7 +59,7 @@ def rehearse(plan: Plan) -> dict[str, list[Result]]:
     (job,) = plan.jobs
     with tempfile.TemporaryDirectory(prefix="fleetmark-") as folder:
         store = CampaignStore(Path(folder) / "campaign")
-        if not conduct(plan, store, Silence()):
+        if not conduct(plan, store, Silence(), cache=CACHE / "agent"):
             raise KeyboardInterrupt
         absent = store.read_record().absent.get(job.machine)
         results = sorted(store.read_results(job), key=lambda result: result.run)

@@ -1,14 +1,19 @@
-"""Files that come with the program: beside the packages in a checkout, inside this one when installed."""
+"""Files that come with the program, and where it keeps its own."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["find"]
+import platformdirs
+
+__all__ = ["CACHE", "find"]
+
+CACHE = Path(platformdirs.user_cache_dir("fleetmark"))
+"""Models, built or copied, from one campaign to the next."""
 
 
 def find(name: str) -> Path:
-    """The folder `name` (examples, templates).
+    """The folder `name` (examples, templates): beside the packages in a checkout, inside one when installed.
 
     Raises:
         FileNotFoundError: the installation is broken.

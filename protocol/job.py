@@ -12,8 +12,11 @@ from protocol.layout import CampaignId, FileName, MachineName, ModelName, Sha256
 
 __all__ = [
     "AUTO",
+    "CoreType",
     "Count",
+    "ExecutionMode",
     "Hint",
+    "InferencePrecision",
     "Input",
     "Job",
     "Limits",
@@ -21,14 +24,26 @@ __all__ = [
     "ModelFile",
     "ModelRef",
     "PlannedTest",
+    "Preprocess",
+    "PropertyName",
     "Scenario",
     "ScheduledRun",
+    "Switch",
 ]
 
 AUTO: Literal["auto"] = "auto"
 
 Count = Annotated[int, Field(ge=1, le=65536)] | Literal["auto"]
 """A number that the user may leave to OpenVINO."""
+Switch = Literal["auto", "yes", "no"]
+"""On, off, or left to OpenVINO."""
+InferencePrecision = Literal["auto", "f32", "bf16", "f16", "dynamic"]
+"""What floating-point layers are computed in; `dynamic`: each as the model says."""
+ExecutionMode = Literal["auto", "performance", "accuracy"]
+CoreType = Literal["auto", "any", "pcore", "ecore"]
+"""The cores of a hybrid CPU that inference may use."""
+PropertyName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
+"""OpenVINO's name of a property: `ENABLE_CPU_RESERVATION`."""
 
 
 class Scenario(StrEnum):
@@ -77,6 +92,19 @@ class ModelRef(Record):
         return self
 
 
+class Preprocess(Record):
+    """What the compiled model does with an input before the model itself; see `protocol.preprocessing`."""
+
+    layout: str = Field(max_length=8)
+    """Of what is fed."""
+    model_layout: str = Field(max_length=8)
+    model_shape: tuple[Annotated[int, Field(ge=0, le=1 << 31)], ...] = Field(max_length=16)
+    """The shape of the model's own input."""
+    mean: tuple[float, ...] = Field(default=(), max_length=4096)
+    scale: tuple[float, ...] = Field(default=(), max_length=4096)
+    reverse_channels: bool = False
+
+
 class Input(Record):
     """One input of a model: its shape with the batch in place, and what it is filled with.
 
@@ -90,6 +118,8 @@ class Input(Record):
     """OpenVINO's name of the type: f32, i64, u8, …"""
     low: float = 0.0
     high: float = 1.0
+    preprocess: Preprocess | None = None
+    """None: the input is fed as the model takes it. Otherwise shape and type are those of what is fed."""
 
 
 class PlannedTest(Record):
@@ -107,6 +137,21 @@ class PlannedTest(Record):
     streams: Count = AUTO
     threads: Count = AUTO
     requests: Count = AUTO
+    inference_precision: InferencePrecision = AUTO
+    execution_mode: ExecutionMode = AUTO
+    pinning: Switch = AUTO
+    """Whether threads of inference stay on their cores."""
+    hyper_threading: Switch = AUTO
+    """Whether both threads of a core are used."""
+    core_type: CoreType = AUTO
+    hint_requests: Count = AUTO
+    """How many requests the performance hint may count on."""
+    cache: Switch = AUTO
+    """Whether compiled models are kept in a folder that the agent chooses."""
+    properties: dict[PropertyName, Annotated[str, Field(max_length=1024)]] = Field(
+        default_factory=dict, max_length=64
+    )
+    """Further properties of OpenVINO, as text: `YES` and `NO` for booleans."""
 
 
 class Measure(Record):

@@ -16,6 +16,7 @@ from protocol.layout import CampaignId, MachineName, Sha256, TestId
 __all__ = [
     "CompiledSettings",
     "Conditions",
+    "FedInput",
     "Nanoseconds",
     "Phases",
     "Result",
@@ -124,9 +125,28 @@ class CompiledSettings(Record):
     optimal_requests: int | None = None
     hint: str | None = None
     inference_precision: str | None = None
+    execution_mode: str | None = None
+    pinning: bool | None = None
+    hyper_threading: bool | None = None
+    core_type: str | None = None
+    hint_requests: int | None = None
+    loaded_from_cache: bool | None = None
+    """Whether the compiled model came from a cache, so that compiling took no time."""
     execution_devices: tuple[str, ...] = ()
+    device_requests: dict[str, int] = Field(default_factory=dict)
+    """AUTO, MULTI, HETERO, BATCH: optimal number of infer requests of each device behind it."""
+    split: dict[str, int] = Field(default_factory=dict)
+    """HETERO: operations of the model on each device; constants, inputs and outputs are not counted."""
     properties: dict[str, str] = Field(default_factory=dict)
-    """Every readable property, as text."""
+    """Every readable property, as text; those of a device behind another as `CPU.NUM_STREAMS`."""
+
+
+class FedInput(Record):
+    """What one input of the compiled model takes, preprocessing included."""
+
+    name: str = Field(max_length=1024)
+    shape: tuple[int, ...] = Field(max_length=16)
+    element_type: str = Field(max_length=32)
 
 
 class Surroundings(Record):
@@ -211,6 +231,9 @@ class Result(Document):
     openvino_version: str | None = None
     timed_region: str = "inference"
     """`inference`: the inputs lie in the request's tensors before the clock starts."""
+    preprocessing: bool = False
+    """Whether the compiled model does preprocessing, which is then in the timed region."""
+    inputs: tuple[FedInput, ...] = Field(default=(), max_length=256)
     compiled: CompiledSettings | None = None
     phases: Phases
     warmup_inferences: int | None = None

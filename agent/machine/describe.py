@@ -54,9 +54,7 @@ def describe(
     tree, facts = Tree(root), Facts()
     process = process or Process()
     engine = facts.get("devices", devices) or {"version": "unknown", "devices": [], "drivers": {}}
-    fingerprint = read_fingerprint(
-        tree, facts, architecture=process.architecture, devices=engine["devices"]
-    )
+    fingerprint = read_fingerprint(tree, facts, architecture=process.architecture, devices=engine["devices"])
     return MachineDescription(
         machine=machine,
         collected_at=datetime.now(UTC),

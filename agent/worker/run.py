@@ -14,11 +14,13 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from agent.worker.compiled import read_settings
+from agent.worker.compiled import read_settings, read_split
 from agent.worker.conditions import Reader, compare
+from agent.worker.configuration import candidates, configuration, named_devices
 from agent.worker.inputs import fill
 from agent.worker.measure import AsyncPool, Pool, Stop, SyncPool, warm_up
 from agent.worker.outputs import check_outputs
+from agent.worker.preprocessing import fed_inputs, model_shape, preprocess
 from agent.worker.spec import PHASE, REPORT, RunSpec
 from protocol.engine import openvino as ov
 
@@ -70,10 +72,13 @@ def _run(spec: RunSpec, phases: _Phases, report: dict[str, Any]) -> None:
     core = ov.Core()
     _require_devices(core, spec.device)
     model = phases.run("read", _read, core, spec)
-    compiled = phases.run("compile", _compile, core, model, spec)
+    config = configuration(core, spec)
+    split = read_split(core, model, spec.device)
+    compiled = phases.run("compile", _compile, core, model, spec, config)
     del model
+    report["inputs"] = fed_inputs(compiled, spec.inputs)
     pool = phases.run("prepare", _prepare, compiled, spec)
-    report["compiled"] = read_settings(compiled, requests=pool.size)
+    report["compiled"] = read_settings(compiled, requests=pool.size) | {"split": split}
     phases.run("first_inference", _first, pool)
     reader = Reader()
     report["warmup_inferences"] = phases.run("warmup", warm_up, pool, spec.warmup_s) + 1
@@ -94,20 +99,14 @@ def _run(spec: RunSpec, phases: _Phases, report: dict[str, Any]) -> None:
 
 def _read(core: ov.Core, spec: RunSpec) -> ov.Model:
     model = core.read_model(spec.model)
-    shapes = {number: ov.PartialShape(list(entry.shape)) for number, entry in enumerate(spec.inputs)}
+    shapes = {number: ov.PartialShape(list(model_shape(entry))) for number, entry in enumerate(spec.inputs)}
     if any(model.inputs[number].partial_shape != shape for number, shape in shapes.items()):
         model.reshape(shapes)
+    preprocess(model, spec.inputs)
     return model
 
 
-def _compile(core: ov.Core, model: ov.Model, spec: RunSpec) -> ov.CompiledModel:
-    config: dict[str, Any] = {}
-    if spec.hint != "none":
-        config["PERFORMANCE_HINT"] = spec.hint.upper()
-    if spec.streams is not None:
-        config["NUM_STREAMS"] = spec.streams
-    if spec.threads is not None:
-        config["INFERENCE_NUM_THREADS"] = spec.threads
+def _compile(core: ov.Core, model: ov.Model, spec: RunSpec, config: dict[str, Any]) -> ov.CompiledModel:
     try:
         return core.compile_model(model, spec.device, config)
     except RuntimeError as error:
@@ -126,22 +125,15 @@ def _prepare(compiled: ov.CompiledModel, spec: RunSpec) -> Pool:
 
 
 def _require_devices(core: ov.Core, device: str) -> None:
-    """Every device that is named must be here; what is excluded (`-CPU`) or left to AUTO need not be."""
+    """Every device that is named must be here, and for AUTO one must be left."""
     here = core.available_devices
-    for name in _named_devices(device):
+    if not candidates(device, here):
+        raise _Unsupported(f"{device} leaves no device; OpenVINO sees {', '.join(here) or 'none'}")
+    for name in named_devices(device):
         if not any(name in (available, available.partition(".")[0]) for available in here):
             raise _Unsupported(
                 f"device {name} is not on this machine; OpenVINO sees {', '.join(here) or 'none'}"
             )
-
-
-def _named_devices(device: str) -> list[str]:
-    head, _, listed = device.partition(":")
-    if head in {"AUTO", "MULTI", "HETERO", "BATCH"}:
-        names = [name.partition("(")[0] for name in listed.split(",") if name and not name.startswith("-")]
-    else:
-        names = [device]
-    return [name.removesuffix(".0") for name in names]
 
 
 def _unsupported_layers(core: ov.Core, model: ov.Model, device: str) -> list[str]:

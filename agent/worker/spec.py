@@ -7,7 +7,7 @@ A run has a folder of its own. The agent writes `spec.json`; the run keeps `phas
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,15 @@ STDERR = "stderr"
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """One input: shape with the batch in place, OpenVINO's type name, the interval of its values."""
+    """One input as it is fed: shape with the batch in place, OpenVINO's type name, interval of its values."""
 
     name: str
     shape: tuple[int, ...]
     element_type: str
     low: float
     high: float
+    preprocess: dict[str, Any] | None = None
+    """Fields of `protocol.preprocessing.Preprocessing` beside shape and type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,12 @@ class RunSpec:
     warmup_s: float
     memory_mb: int | None
     seed: int
+    settings: dict[str, str] = field(default_factory=dict)
+    """Further settings that are not left to OpenVINO, by their fields in `protocol.job.PlannedTest`."""
+    properties: dict[str, str] = field(default_factory=dict)
+    """Further properties by OpenVINO's names."""
+    cache_dir: str | None = None
+    """Where compiled models are kept; empty for nowhere, None to leave it to OpenVINO."""
 
     def write(self, folder: Path) -> None:
         """Write the spec into the run's folder."""

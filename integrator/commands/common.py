@@ -7,7 +7,6 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
-import platformdirs
 import typer
 from rich.console import Console
 
@@ -15,6 +14,7 @@ from integrator.config import Campaign, Lab, ModelEntry, load_both
 from integrator.models import PreparedModel, prepare
 from integrator.plan import Plan, make_plan
 from integrator.progress import LiveProgress
+from integrator.resources import CACHE
 from integrator.store import CampaignStore
 from integrator.topologies import TOPOLOGIES
 from protocol.errors import EXIT_INTERRUPTED, EXIT_USER
@@ -33,9 +33,6 @@ LabOption = Annotated[Path, typer.Option("--lab", help="The machines: lab.yaml."
 CampaignOption = Annotated[
     Path, typer.Option("--campaign", help="What to measure: campaign.yaml.", show_default=False)
 ]
-
-CACHE = Path(platformdirs.user_cache_dir("fleetmark"))
-"""Models, built or copied, from one campaign to the next."""
 
 
 def errors() -> Console:

@@ -6,6 +6,7 @@ from integrator.config.campaign import Campaign, InputRange, ModelEntry
 from integrator.config.checks import check_machines
 from integrator.config.lab import Lab, LabMachine
 from integrator.config.loading import load_both, load_campaign, load_lab
+from integrator.config.preprocess import PreprocessEntry
 from integrator.config.schema import campaign_schema, lab_schema
 from integrator.config.selection import Extra, Matrix, Rule
 from integrator.config.yaml_source import Problem
@@ -18,6 +19,7 @@ __all__ = [
     "LabMachine",
     "Matrix",
     "ModelEntry",
+    "PreprocessEntry",
     "Problem",
     "Rule",
     "campaign_schema",

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from integrator.config.preprocess import PreprocessEntry
 from integrator.config.section import ConfigFile, reading_of
 from integrator.config.selection import Extra, Matrix, Rule
 from integrator.config.settings import LimitsKey, MeasureKey
@@ -114,6 +115,12 @@ class ModelEntry(Record):
     inputs: dict[str, InputRange] = Field(
         default_factory=dict,
         description="Range of the values that an input is filled with, by its name. Default: 0 to 1.",
+    )
+
+    preprocess: dict[str, PreprocessEntry] = Field(
+        default_factory=dict,
+        description="Inputs that are fed as an application has them, by their names: what is done with them "
+        "first is part of what is measured. Default: none.",
     )
 
     @model_validator(mode="after")

@@ -83,7 +83,7 @@ def _unknown(
     word: str = "",
 ) -> Iterator[Problem]:
     known = list(known)
-    words = [str(name) for name in known]
+    words = [shown(name) if isinstance(name, tuple) else str(name) for name in known]
     for index, value in enumerate(given):
         if value is None or value in known:
             continue

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-__all__ = ["COMMON", "PATTERN", "PLAIN_PATTERN", "needs", "parse", "parse_plain"]
+__all__ = [
+    "COMMON",
+    "PATTERN",
+    "PLAIN_PATTERN",
+    "leaves_none",
+    "may_use_cpu",
+    "needs",
+    "parse",
+    "parse_plain",
+]
 
 COMMON = ("CPU", "GPU", "GPU.0", "GPU.1", "NPU")
 """What a user most likely meant."""
@@ -48,6 +58,8 @@ def parse(name: str) -> str:
             return name
         raise ValueError(f'does not say which devices it is made of; expected one like "{kind}:GPU"')
     parts = [_candidate(kind, part.strip()) for part in listed.split(",")]
+    if both := [part for part in parts if f"-{part}" in parts]:
+        raise ValueError(f"lists {both[0]} and excludes it")
     if len(set(parts)) != len(parts):
         raise ValueError("lists a device twice")
     if kind == "BATCH" and len(parts) != 1:
@@ -61,7 +73,9 @@ def _candidate(kind: str, part: str) -> str:
     bare = part.removeprefix(sign).removesuffix(size[0] if size else "")
     if not _PLAIN.fullmatch(bare):
         raise ValueError(f'lists "{part[:60]}", which is not the name of a device')
-    return f"{sign}{bare.removesuffix('.0')}{size[0] if size else ''}"
+    if sign:
+        return part  # `-GPU` excludes every GPU, `-GPU.0` one
+    return f"{bare.removesuffix('.0')}{size[0] if size else ''}"
 
 
 def needs(device: str) -> tuple[str, ...]:
@@ -70,3 +84,21 @@ def needs(device: str) -> tuple[str, ...]:
     if not colon:
         return () if kind == "AUTO" else (device,)
     return tuple(part.partition("(")[0] for part in listed.split(",") if not part.startswith("-"))
+
+
+def may_use_cpu(device: str) -> bool:
+    """Whether the CPU may do inference for `device` (canonical), so that its settings mean something."""
+    kind, colon, listed = device.partition(":")
+    if not colon:
+        return kind in {"CPU", "AUTO"}
+    parts = [part.partition("(")[0] for part in listed.split(",")]
+    return "CPU" in parts or (all(part.startswith("-") for part in parts) and "-CPU" not in parts)
+
+
+def leaves_none(device: str, present: Sequence[str]) -> bool:
+    """Whether an AUTO that only excludes (`AUTO:-CPU`) leaves none of the devices of a machine."""
+    parts = device.partition(":")[2].split(",")
+    if not all(part.startswith("-") for part in parts):
+        return False
+    excluded = [part.removeprefix("-") for part in parts]
+    return all(name in excluded or name.partition(".")[0] in excluded for name in present)

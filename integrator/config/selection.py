@@ -6,15 +6,20 @@ from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from integrator.config.properties import Properties
 from integrator.config.values import (
     BatchSize,
     CampaignDevice,
+    CoreTypeChoice,
     CountChoice,
     Dimension,
+    ExecutionModeChoice,
     HintChoice,
+    InferencePrecisionChoice,
     OneOrMore,
     PrecisionChoice,
     ScenarioChoice,
+    SwitchChoice,
     refusal,
 )
 from protocol.documents import Record
@@ -32,6 +37,14 @@ DIMENSIONS = {
     "streams": "streams",
     "threads": "threads",
     "requests": "requests",
+    "inference_precision": "inference_precision",
+    "execution_mode": "execution_mode",
+    "pinning": "pinning",
+    "hyper_threading": "hyper_threading",
+    "core_type": "core_type",
+    "hint_requests": "hint_requests",
+    "cache": "cache",
+    "properties": "properties",
 }
 """The key of each dimension in a rule, and in `matrix`; in the order in which tests are listed."""
 
@@ -49,6 +62,19 @@ _HINT = (
 _STREAMS = "Execution streams, from 1, or auto (OpenVINO's choice)."
 _THREADS = "Threads of inference on the CPU, from 1, or auto (OpenVINO's choice)."
 _REQUESTS = "Infer requests in flight, from 1, or auto (OpenVINO's choice); sync has one."
+_INFERENCE_PRECISION = (
+    "What floating-point layers are computed in: f32, bf16, f16, dynamic (each as the model says), or auto "
+    "(OpenVINO's choice)."
+)
+_EXECUTION_MODE = "What OpenVINO may trade for speed: performance, accuracy, or auto (OpenVINO's choice)."
+_PINNING = "Whether threads of inference stay on their cores (CPU): yes, no, or auto."
+_HYPER_THREADING = "Whether both threads of a core are used (CPU): yes, no, or auto."
+_CORE_TYPE = "Cores of a hybrid CPU that are used: any, pcore, ecore, or auto."
+_HINT_REQUESTS = "Infer requests that the performance hint may count on, from 1, or auto."
+_CACHE = "Whether compiled models are kept on the machine, from one run to the next: yes, no, or auto (no)."
+_PROPERTIES = (
+    "Further properties of OpenVINO by their names, such as {ENABLE_CPU_RESERVATION: true}, or auto (none)."
+)
 _ANY = " A test is matched where it has one of these values. Default: any."
 
 _Devices = Annotated[tuple[CampaignDevice, ...], Dimension]
@@ -57,6 +83,11 @@ _Scenarios = Annotated[tuple[ScenarioChoice, ...], Dimension]
 _Batches = Annotated[tuple[BatchSize, ...], Dimension]
 _Hints = Annotated[tuple[HintChoice, ...], Dimension]
 _Counts = Annotated[tuple[CountChoice, ...], Dimension]
+_InferencePrecisions = Annotated[tuple[InferencePrecisionChoice, ...], Dimension]
+_ExecutionModes = Annotated[tuple[ExecutionModeChoice, ...], Dimension]
+_Switches = Annotated[tuple[SwitchChoice, ...], Dimension]
+_CoreTypes = Annotated[tuple[CoreTypeChoice, ...], Dimension]
+_Properties = Annotated[tuple[Properties, ...], Dimension]
 _Models = Annotated[tuple[ModelName, ...], OneOrMore("give the name of a model")]
 _Machines = Annotated[tuple[MachineName, ...], OneOrMore("give the name of a machine")]
 
@@ -76,6 +107,16 @@ class Matrix(Record):
     streams: _Counts = Field(default=(AUTO,), description=f"{_STREAMS} Default: auto.")
     threads: _Counts = Field(default=(AUTO,), description=f"{_THREADS} Default: auto.")
     requests: _Counts = Field(default=(AUTO,), description=f"{_REQUESTS} Default: auto.")
+    inference_precision: _InferencePrecisions = Field(
+        default=(AUTO,), description=f"{_INFERENCE_PRECISION} Default: auto."
+    )
+    execution_mode: _ExecutionModes = Field(default=(AUTO,), description=f"{_EXECUTION_MODE} Default: auto.")
+    pinning: _Switches = Field(default=(AUTO,), description=f"{_PINNING} Default: auto.")
+    hyper_threading: _Switches = Field(default=(AUTO,), description=f"{_HYPER_THREADING} Default: auto.")
+    core_type: _CoreTypes = Field(default=(AUTO,), description=f"{_CORE_TYPE} Default: auto.")
+    hint_requests: _Counts = Field(default=(AUTO,), description=f"{_HINT_REQUESTS} Default: auto.")
+    cache: _Switches = Field(default=(AUTO,), description=f"{_CACHE} Default: auto.")
+    properties: _Properties = Field(default=((),), description=f"{_PROPERTIES} Default: auto.")
 
 
 class Rule(Record):
@@ -97,6 +138,14 @@ class Rule(Record):
     streams: _Counts = Field(default=(), description=_STREAMS + _ANY)
     threads: _Counts = Field(default=(), description=_THREADS + _ANY)
     requests: _Counts = Field(default=(), description=_REQUESTS + _ANY)
+    inference_precision: _InferencePrecisions = Field(default=(), description=_INFERENCE_PRECISION + _ANY)
+    execution_mode: _ExecutionModes = Field(default=(), description=_EXECUTION_MODE + _ANY)
+    pinning: _Switches = Field(default=(), description=_PINNING + _ANY)
+    hyper_threading: _Switches = Field(default=(), description=_HYPER_THREADING + _ANY)
+    core_type: _CoreTypes = Field(default=(), description=_CORE_TYPE + _ANY)
+    hint_requests: _Counts = Field(default=(), description=_HINT_REQUESTS + _ANY)
+    cache: _Switches = Field(default=(), description=_CACHE + _ANY)
+    properties: _Properties = Field(default=(), description=_PROPERTIES + _ANY)
     machine: _Machines = Field(default=(), description=f"Names of machines.{_ANY}")
 
     @model_validator(mode="after")
@@ -125,6 +174,16 @@ class Extra(Record):
     streams: _Counts = Field(default=(AUTO,), description=f"{_STREAMS} Default: auto.")
     threads: _Counts = Field(default=(AUTO,), description=f"{_THREADS} Default: auto.")
     requests: _Counts = Field(default=(AUTO,), description=f"{_REQUESTS} Default: auto.")
+    inference_precision: _InferencePrecisions = Field(
+        default=(AUTO,), description=f"{_INFERENCE_PRECISION} Default: auto."
+    )
+    execution_mode: _ExecutionModes = Field(default=(AUTO,), description=f"{_EXECUTION_MODE} Default: auto.")
+    pinning: _Switches = Field(default=(AUTO,), description=f"{_PINNING} Default: auto.")
+    hyper_threading: _Switches = Field(default=(AUTO,), description=f"{_HYPER_THREADING} Default: auto.")
+    core_type: _CoreTypes = Field(default=(AUTO,), description=f"{_CORE_TYPE} Default: auto.")
+    hint_requests: _Counts = Field(default=(AUTO,), description=f"{_HINT_REQUESTS} Default: auto.")
+    cache: _Switches = Field(default=(AUTO,), description=f"{_CACHE} Default: auto.")
+    properties: _Properties = Field(default=((),), description=f"{_PROPERTIES} Default: auto.")
     machine: _Machines = Field(
         default=(), description="Names of machines. Default: every machine of the campaign."
     )

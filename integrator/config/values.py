@@ -16,19 +16,23 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from integrator.config import devices
-from protocol.job import AUTO, Count, Scenario
+from protocol.job import AUTO, CoreType, Count, ExecutionMode, InferencePrecision, Scenario, Switch
 
 __all__ = [
     "REFUSED",
     "BatchSize",
     "CampaignDevice",
+    "CoreTypeChoice",
     "CountChoice",
     "Dimension",
+    "ExecutionModeChoice",
     "HintChoice",
+    "InferencePrecisionChoice",
     "MachineDevice",
     "OneOrMore",
     "PrecisionChoice",
     "ScenarioChoice",
+    "SwitchChoice",
     "choice",
     "did_you_mean",
     "refusal",
@@ -52,7 +56,9 @@ def shown(value: object, *, whole: bool = False) -> str:
     if isinstance(value, str):
         cut = value if whole or len(value) <= _SHOWN_CHARACTERS else value[:_SHOWN_CHARACTERS] + "…"
         return json.dumps(cut, ensure_ascii=False)
-    if isinstance(value, list | tuple):
+    if isinstance(value, tuple):  # properties as they are read: names and values
+        return f"{{{', '.join(f'{name}: {text}' for name, text in value)}}}" if value else AUTO
+    if isinstance(value, list):
         return "a list"
     if isinstance(value, dict):
         return "a mapping"
@@ -112,6 +118,14 @@ def _check_count(value: object) -> object:
     raise refusal(_with_hint(sentence, value, [AUTO]))
 
 
+def _check_switch(value: object) -> object:
+    if isinstance(value, str | bool) and str(value) in _SWITCHES:
+        return _SWITCHES[str(value)]
+    raise refusal(_with_hint(f"{shown(value)} is not one of auto, yes, no", value, _SWITCHES))
+
+
+_SWITCHES = {"auto": "auto", "yes": "yes", "on": "yes", "True": "yes", "no": "no", "off": "no", "False": "no"}
+"""What may be written for yes and no: in YAML 1.2 `yes` and `on` are text."""
 _HintName = Literal["auto", "latency", "throughput", "cumulative_throughput", "none"]
 _PrecisionName = Literal["native", "FP32", "FP16"]
 
@@ -122,6 +136,16 @@ PrecisionChoice = Annotated[_PrecisionName, choice(_PrecisionName)]
 ScenarioChoice = Annotated[Scenario, choice_among([scenario.value for scenario in Scenario])]
 CountChoice = Annotated[Count, BeforeValidator(_check_count)]
 """A number from 1, or `auto`: left to OpenVINO."""
+InferencePrecisionChoice = Annotated[InferencePrecision, choice(InferencePrecision)]
+ExecutionModeChoice = Annotated[ExecutionMode, choice(ExecutionMode)]
+CoreTypeChoice = Annotated[CoreType, choice(CoreType)]
+SwitchChoice = Annotated[
+    Switch,
+    BeforeValidator(
+        _check_switch, json_schema_input_type=Literal["auto", "yes", "no", "on", "off", True, False]
+    ),
+]
+"""On, off, or `auto`: left to OpenVINO."""
 BatchSize = Annotated[int, Field(strict=True, ge=1, le=_MAX_COUNT)]
 """Samples per inference."""
 MachineDevice = Annotated[

@@ -146,7 +146,10 @@ class TestMeasuring:
         loaded = set(printed_by(script).split())
         assert {name for name in loaded if "." not in name} <= {"agent", "numpy", "openvino", "protocol"}
         own = {name for name in loaded if name.startswith(("agent.", "protocol."))}
-        assert {name for name in own if not name.startswith("agent.worker")} == {"protocol.engine"}
+        assert {name for name in own if not name.startswith("agent.worker")} == {
+            "protocol.engine",
+            "protocol.preprocessing",
+        }
 
     def test_the_measuring_process_has_no_thread_of_telemetry(self) -> None:
         script = (

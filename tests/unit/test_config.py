@@ -17,6 +17,8 @@ from integrator.config import (
     Extra,
     Lab,
     Matrix,
+    ModelEntry,
+    PreprocessEntry,
     Rule,
     campaign_schema,
     lab_schema,
@@ -25,6 +27,7 @@ from integrator.config import (
     load_lab,
 )
 from integrator.config import devices as device_names
+from integrator.config.properties import KEY_OF
 from integrator.config.schema import schema_files, write_schemas
 from integrator.config.values import HintChoice, shown
 from integrator.config.yaml_source import MAX_BYTES, read_source
@@ -74,6 +77,14 @@ def test_every_default_is_the_documented_one(tmp_path: Path) -> None:
             "streams": ("auto",),
             "threads": ("auto",),
             "requests": ("auto",),
+            "inference_precision": ("auto",),
+            "execution_mode": ("auto",),
+            "pinning": ("auto",),
+            "hyper_threading": ("auto",),
+            "core_type": ("auto",),
+            "hint_requests": ("auto",),
+            "cache": ("auto",),
+            "properties": ((),),
         },
         "exclude": (),
         "include": (),
@@ -120,7 +131,146 @@ def test_aliases_are_read(tmp_path: Path) -> None:
     assert campaign_of(text, tmp_path).include == (Extra(model=("resnet-50",), batch=(2,)),)
 
 
+def test_switches_and_properties_as_they_are_written(tmp_path: Path) -> None:
+    text = MODELS + (
+        "matrix:\n  pinning: [yes, false, auto]\n  cache: on\n"
+        "  properties: [{B_INT: 3, A_BOOL: false, C_FLOAT: 0.5, D_TEXT: x}, auto]\n"
+    )
+    matrix = campaign_of(text, tmp_path).matrix
+    assert (matrix.pinning, matrix.cache) == (("yes", "no", "auto"), ("yes",))
+    assert matrix.properties == (
+        (("A_BOOL", "NO"), ("B_INT", "3"), ("C_FLOAT", "0.5"), ("D_TEXT", "x")),
+        (),
+    )
+
+
+@pytest.mark.parametrize(("name", "key"), KEY_OF.items())
+def test_a_property_that_has_a_key_of_its_own(name: str, key: str, tmp_path: Path) -> None:
+    text = MODELS + f"matrix:\n  properties: [auto, {{{name}: 1}}]\n"
+    assert problems_of(text, tmp_path) == [
+        (
+            f"F:5:{25 + len(name)}: matrix.properties[1].{name}: {name} is set by the key {key}; use that "
+            "(rule property_has_key)"
+        )
+    ]
+
+
+PREPROCESS = HEAD + "models:\n  - name: det\n    path: det.onnx\n    preprocess:\n      x: "
+
+
+def test_preprocessing_as_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / "det.onnx").write_bytes(b"")
+    text = PREPROCESS + "{resize: [720, 1280], mean: [1, 2.5, 3], scale: 255, reverse_channels: yes}\n"
+    text += "  - {name: resnet-50, preprocess: {data: {type: f16}}}\n"
+    own, builtin = campaign_of(text, tmp_path).models
+    assert own.preprocess["x"].model_dump() == {
+        "type": "u8",
+        "layout": "NHWC",
+        "model_layout": "NCHW",
+        "resize": (720, 1280),
+        "mean": (1.0, 2.5, 3.0),
+        "scale": (255.0,),
+        "reverse_channels": True,
+    }
+    assert builtin.preprocess["data"].type == "f16"
+
+
 CAMPAIGN_PROBLEMS = {
+    "preprocessing": (
+        PREPROCESS + "{type: U8, layout: HWX, resize: 5, mean: [a], reverse_channels: maybe, sclae: 1}\n",
+        [
+            'F:7:17: models[0].preprocess.x.type: "U8" is not one of u8, i8, f16, f32 (did you mean "u8"?)',
+            (
+                'F:7:29: models[0].preprocess.x.layout: "HWX" is not a layout; expected letters of NCDHW, '
+                "each once, such as NHWC"
+            ),
+            (
+                "F:7:42: models[0].preprocess.x.resize: 5 is not a size; expected [height, width], as "
+                "[720, 1280]"
+            ),
+            'F:7:52: models[0].preprocess.x.mean[0]: "a" is not a number',
+            'F:7:74: models[0].preprocess.x.reverse_channels: "maybe" is neither yes nor no',
+            (
+                'F:7:81: models[0].preprocess.x: unknown key "sclae"; did you mean "scale"? known keys: '
+                "type, layout, model_layout, resize, mean, scale, reverse_channels"
+            ),
+        ],
+    ),
+    "preprocessing layouts": (
+        PREPROCESS + "{layout: HWC}\n",
+        [
+            "F:7:19: models[0].preprocess.x.layout: HWC and model_layout NCHW do not have the same letters",
+        ],
+    ),
+    "preprocessing without sizes": (
+        PREPROCESS + "{layout: NC, model_layout: NC, resize: [2, 2]}\n",
+        [
+            "F:7:49: models[0].preprocess.x.resize: a height and a width need H and W in the layout (NC)",
+        ],
+    ),
+    "preprocessing without channels": (
+        PREPROCESS + "{layout: NHW, model_layout: NHW, scale: [1, 2]}\n",
+        [
+            "F:7:50: models[0].preprocess.x.scale: this is about channels, and the layout (NHW) has no C",
+        ],
+    ),
+    "preprocessing by zero": (
+        PREPROCESS + "{scale: [1, 0, 2]}\n",
+        ["F:7:18: models[0].preprocess.x.scale: 0 cannot be divided by"],
+    ),
+    "further settings": (
+        MODELS + "matrix:\n  inference_precision: fp16\n  execution_mode: fast\n  pinning: [1, nope]\n"
+        "  core_type: [pcores]\n  hint_requests: 0\n  cache: /tmp/x\n",
+        [
+            (
+                'F:5:24: matrix.inference_precision: "fp16" is not one of auto, f32, bf16, f16, dynamic (did '
+                'you mean "f16"?)'
+            ),
+            'F:6:19: matrix.execution_mode: "fast" is not one of auto, performance, accuracy',
+            "F:7:13: matrix.pinning[0]: 1 is not one of auto, yes, no",
+            'F:7:16: matrix.pinning[1]: "nope" is not one of auto, yes, no (did you mean "no"?)',
+            (
+                'F:8:15: matrix.core_type[0]: "pcores" is not one of auto, any, pcore, ecore (did you mean '
+                '"pcore"?)'
+            ),
+            "F:9:18: matrix.hint_requests: 0 is neither auto nor a whole number from 1 to 65536",
+            'F:10:10: matrix.cache: "/tmp/x" is not one of auto, yes, no',
+        ],
+    ),
+    "properties": (
+        MODELS + "matrix:\n  properties:\n    - fast\n    - {lower: 1}\n    - {A: []}\n"
+        "    - {WEIGHTS_PATH: /x}\n    - {DEVICE_PROPERTIES: {CPU: {A: 1}}}\n",
+        [
+            (
+                'F:6:7: matrix.properties[0]: "fast" is neither auto nor a mapping such as '
+                "{ENABLE_CPU_RESERVATION: true}"
+            ),
+            (
+                'F:7:7: matrix.properties[1]: "lower" is not the name of a property; expected one such as '
+                "ENABLE_CPU_RESERVATION"
+            ),
+            (
+                "F:8:11: matrix.properties[2].A: a list is not the value of a property: text, a number, true "
+                "or false"
+            ),
+            (
+                "F:9:22: matrix.properties[3].WEIGHTS_PATH: WEIGHTS_PATH names a file or a folder of the "
+                "machine, which a campaign cannot know"
+            ),
+            (
+                "F:10:27: matrix.properties[4].DEVICE_PROPERTIES: give the properties of a device as they "
+                "are: each goes to the devices that know it (rule property_has_key)"
+            ),
+        ],
+    ),
+    "properties in rules": (
+        MODELS + "matrix: {properties: [auto, {A: 1}, {A: 1}]}\n",
+        ["F:4:37: matrix.properties[2]: {A: 1} is listed twice"],
+    ),
+    "a device that is excluded": (
+        MODELS + "matrix: {devices: 'AUTO:CPU,-CPU'}\n",
+        ['F:4:19: matrix.devices: "AUTO:CPU,-CPU" lists CPU and excludes it'],
+    ),
     "unknown key at the top": (
         HEAD + "modles: [resnet-50]\nmodels: [resnet-50]\n",
         [
@@ -261,14 +411,14 @@ CAMPAIGN_PROBLEMS = {
             'F:6:23: models[2].path: "D/gone/det.onnx" does not exist',
             (
                 "F:7:5: models[3]: 5 is not a mapping of keys and values; known keys: name, path, files, "
-                "shapes, inputs"
+                "shapes, inputs, preprocess"
             ),
             'F:8:12: models[4].name: "resnet-50" is the name of a built-in model; choose another',
             'F:9:23: models[5].path: "D" is a directory; expected the model\'s file',
             'F:10:5: models[6]: the key "name" is missing',
             (
                 'F:10:6: models[6]: unknown key "nam"; did you mean "name"? known keys: name, path, '
-                "files, shapes, inputs"
+                "files, shapes, inputs, preprocess"
             ),
         ],
     ),
@@ -309,7 +459,8 @@ CAMPAIGN_PROBLEMS = {
             (
                 "F:7:5: exclude[1]: the rule is empty; give at least one of model, device, "
                 "precision, scenario, "
-                "batch, hint, streams, threads, requests, machine"
+                "batch, hint, streams, threads, requests, inference_precision, execution_mode, pinning, "
+                "hyper_threading, core_type, hint_requests, cache, properties, machine"
             )
         ],
     ),
@@ -455,7 +606,9 @@ YAML_PROBLEMS = {
             (
                 "F:4:10: exclude[1]: an empty value is not a mapping of keys and values; known "
                 "keys: model, device, "
-                "precision, scenario, batch, hint, streams, threads, requests, machine"
+                "precision, scenario, batch, hint, streams, threads, requests, inference_precision, "
+                "execution_mode, pinning, hyper_threading, core_type, "
+                "hint_requests, cache, properties, machine"
             ),
         ],
     ),
@@ -587,7 +740,8 @@ def test_every_key_is_in_the_example_of_every_key(tmp_path: Path) -> None:
     }
     for section, (given_keys, model) in sections.items():
         assert list(given_keys) == list(model.model_fields), section
-    assert list(raw["models"][1]) == ["name", "path", "files", "shapes", "inputs"]
+    assert list(raw["models"][1]) == list(ModelEntry.model_fields)
+    assert list(raw["models"][1]["preprocess"]["images"]) == list(PreprocessEntry.model_fields)
     # What is marked as a default is the default: without those lines, the campaign is the same.
     short = campaign_of(MODELS, tmp_path)
     assert (campaign.runs, campaign.measure, campaign.limits, campaign.seed) == (
@@ -616,7 +770,12 @@ def test_the_schemas_in_the_examples_are_up_to_date(tmp_path: Path) -> None:
 def objects_in(schema: Any) -> Iterator[dict[str, Any]]:
     if isinstance(schema, dict):
         yield schema
-        schema = list(schema.values())
+        # A key of the campaign is called "properties": neither the mapping of keys nor a default is a schema.
+        schema = [
+            list(item.values()) if key == "properties" else item
+            for key, item in schema.items()
+            if key != "default"
+        ]
     if isinstance(schema, list):
         for item in schema:
             yield from objects_in(item)
@@ -635,7 +794,7 @@ def test_every_key_of_a_schema_has_a_title_and_a_description(schema: dict[str, A
             checked += 1
         if "properties" in node:
             assert node["additionalProperties"] is False
-    assert checked == (6 if schema["title"] == "fleetmark lab" else 53)
+    assert checked == (6 if schema["title"] == "fleetmark lab" else 85)
 
 
 def test_units_are_in_the_descriptions_of_the_schema() -> None:

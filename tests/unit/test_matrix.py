@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from integrator.config import Campaign, Lab, load_both
-from integrator.matrix import LeftOut, Setting, expand, schedule
+from integrator.matrix import LeftOut, expand, schedule
+from integrator.setting import Setting
 from protocol.errors import ConfigurationError
 from protocol.job import Hint, Scenario
 from protocol.layout import TestId
@@ -179,18 +180,64 @@ def test_a_machine_without_tests_is_left_out() -> None:
 
 
 REFUSALS = {
+    "hint_requests without a hint": (
+        "models: [resnet-50]\nmatrix:\n  streams: 2\n  hint_requests: 3\n",
+        [
+            (
+                "F:6:18: matrix.hint_requests: hint_requests 3 cannot go with hint none, which auto becomes "
+                "where streams or threads are given: it tells a hint more; leave the combination out with "
+                "exclude: [{hint: none, hint_requests: 3}] (rule hint_requests_need_hint)"
+            )
+        ],
+    ),
+    "cumulative throughput on one device": (
+        "models: [resnet-50]\nmatrix:\n  devices: [AUTO, CPU, 'MULTI:CPU']\n  hint: cumulative_throughput\n",
+        [
+            (
+                "F:6:9: matrix.hint: hint cumulative_throughput cannot go with device CPU: it runs several "
+                "devices at once, which AUTO and MULTI do; leave the combination out with "
+                "exclude: [{device: CPU, hint: cumulative_throughput}] (rule cumulative_needs_several)"
+            )
+        ],
+    ),
+    "batch of BATCH": (
+        "models: [resnet-50]\nmatrix:\n  devices: BATCH:CPU(4)\n  batch: [1, 8]\n",
+        [
+            (
+                "F:6:14: matrix.batch[1]: batch 8 cannot go with device BATCH:CPU(4), which makes batches of "
+                "single requests: OpenVINO leaves a model that has a batch as it is; leave the combination "
+                'out with exclude: [{device: "BATCH:CPU(4)", batch: 8}] (rule batch_is_one)'
+            )
+        ],
+    ),
+    "accuracy in a low precision": (
+        "models: [resnet-50]\nmatrix:\n  execution_mode: accuracy\n  inference_precision: [f32, bf16]\n",
+        [
+            (
+                "F:6:30: matrix.inference_precision[1]: inference_precision bf16 cannot go with "
+                "execution_mode accuracy, which it would undo; leave the combination out with exclude: "
+                "[{execution_mode: accuracy, inference_precision: bf16}] (rule accuracy_or_precision)"
+            )
+        ],
+    ),
+    "AUTO without a device": (
+        "models: [resnet-50]\nmatrix:\n  devices: ['AUTO:-CPU', CPU]\n",
+        ["F:5:13: matrix.devices[0]: AUTO:-CPU leaves no device of any machine: box has CPU"],
+    ),
     "sync with requests": (
         "models: [resnet-50]\nmatrix:\n  requests: [1, 4, 8]\n",
         [
             (
                 "F:5:17: matrix.requests[1]: 4 requests cannot go with scenario sync, which has "
                 "one request at a time; "
-                "leave the combination out with exclude: [{scenario: sync, requests: 4}]"
+                "leave the combination out with exclude: [{scenario: sync, requests: 4}] "
+                "(rule sync_one_request)"
             ),
             (
                 "F:5:20: matrix.requests[2]: 8 requests cannot go with scenario sync, which has "
                 "one request at a time; "
-                "leave the combination out with exclude: [{scenario: sync, requests: 8}]"
+                "leave the combination out with exclude: [{scenario: sync, requests: 8}] "
+                "(rule sync_one_request)"
             ),
         ],
     ),
@@ -200,7 +247,8 @@ REFUSALS = {
             (
                 "F:6:12: matrix.streams: 2 streams cannot go with hint latency, which chooses the "
                 "streams itself; "
-                "leave the combination out with exclude: [{hint: latency, streams: 2}]"
+                "leave the combination out with exclude: [{hint: latency, streams: 2}] "
+                "(rule streams_or_hint)"
             )
         ],
     ),
@@ -213,12 +261,12 @@ REFUSALS = {
             (
                 "F:5:34: include[0].requests: 4 requests cannot go with scenario sync, which has "
                 "one request at a "
-                "time; give scenario: async"
+                "time; give scenario: async (rule sync_one_request)"
             ),
             (
                 "F:5:71: include[0].streams[1]: 2 streams cannot go with hint throughput, which "
                 "chooses the streams "
-                "itself; give hint: none"
+                "itself; give hint: none (rule streams_or_hint)"
             ),
         ],
     ),
@@ -291,6 +339,77 @@ def test_the_id_of_a_test_does_not_change() -> None:
     assert busy.test_id() == "resnet-50-native-auto-gpu-1-cpu-sync-b1-none-s2-t4-r1-2c38d40f"
 
 
+FURTHER: dict[str, Any] = {
+    "inference_precision": "bf16",
+    "execution_mode": "accuracy",
+    "pinning": "no",
+    "hyper_threading": "yes",
+    "core_type": "pcore",
+    "hint_requests": 2,
+    "cache": "yes",
+    "properties": (("ENABLE_CPU_RESERVATION", "YES"),),
+    "preprocess": "[]",
+}
+
+
+def test_every_further_setting_changes_the_id() -> None:
+    ids = {setting(**{key: value}).test_id() for key, value in FURTHER.items()}
+    assert len(ids | {setting().test_id()}) == len(FURTHER) + 1
+    assert setting(pinning="no").test_id().startswith("resnet-50-native-cpu-sync-b1-latency-pin-no-")
+
+
+def test_further_settings_are_dimensions_and_reach_the_setting() -> None:
+    keys = {key: value for key, value in FURTHER.items() if key not in {"properties", "preprocess"}}
+    campaign = campaign_of(
+        matrix={
+            "scenarios": "async",
+            "precisions": "FP32",
+            "properties": ["auto", {"ENABLE_CPU_RESERVATION": True}],
+            "pinning": ["auto", False],
+            "core_type": "pcore",
+        },
+        exclude=[{"properties": {"ENABLE_CPU_RESERVATION": True}, "pinning": "auto"}],
+        include=[{"model": "resnet-50", "scenario": "async", **keys, "inference_precision": "f32"}],
+    )
+    planned = expand(lab_of(box=["CPU"]), campaign).settings["box"]
+    common: dict[str, Any] = {"scenario": Scenario.ASYNC, "hint": Hint.THROUGHPUT}
+    in_matrix = {**common, "precision": "FP32", "core_type": "pcore"}
+    assert planned == (
+        setting(**in_matrix),
+        setting(**in_matrix, pinning="no"),
+        setting(**in_matrix, pinning="no", properties=(("ENABLE_CPU_RESERVATION", "YES"),)),
+        setting(**{**common, **keys, "inference_precision": "f32"}),
+    )
+
+
+def test_settings_of_the_cpu_are_refused_where_there_is_none(tmp_path: Path) -> None:
+    campaign = (
+        "models: [resnet-50]\nmatrix: {scenarios: sync}\ninclude:\n  - model: resnet-50\n"
+        "    device: ['AUTO:-CPU', AUTO, 'AUTO:-GPU', 'HETERO:GPU,CPU', 'BATCH:CPU(4)']\n"
+        "    threads: 2\n    pinning: no\n    hyper_threading: off\n    core_type: ecore\n"
+    )
+    assert refusal(tmp_path, campaign, lab="[{name: box, devices: [CPU, GPU]}]") == [
+        f"F:{place}: include[0].{key}: {key} {value} cannot go with device AUTO:-CPU: it is a setting of the "
+        f"CPU; leave {key} out (rule needs_cpu)"
+        for place, key, value in (
+            ("8:14", "threads", 2),
+            ("9:14", "pinning", "no"),
+            ("10:22", "hyper_threading", "no"),
+            ("11:16", "core_type", "ecore"),
+        )
+    ]
+
+
+def test_auto_that_leaves_no_device_is_left_out_with_the_reason() -> None:
+    campaign = campaign_of(matrix={"scenarios": "sync", "devices": ["CPU", "AUTO:-CPU", "AUTO:-GPU.0"]})
+    expansion = expand(lab_of(a=["CPU", "GPU.1"], b=["CPU"]), campaign)
+    assert [item.device for item in expansion.settings["a"]] == ["CPU", "AUTO:-CPU", "AUTO:-GPU.0"]
+    assert [item.device for item in expansion.settings["b"]] == ["CPU", "AUTO:-GPU.0"]
+    assert expansion.left_out == (
+        LeftOut("b", setting(device="AUTO:-CPU"), "AUTO:-CPU leaves no device of b (it has CPU)"),
+    )
+
+
 def test_a_setting_in_another_precision() -> None:
     native = setting()
     assert native.with_precision("FP16") == setting(precision="FP16")
@@ -308,6 +427,11 @@ any_setting = st.builds(
     scenario=st.sampled_from(Scenario),
     hint=st.sampled_from(Hint),
     batch=st.integers(1, 65536),
+    pinning=st.sampled_from(["auto", "yes", "no"]),
+    hint_requests=counts,
+    properties=st.dictionaries(st.from_regex(r"[A-Z]{1,9}", fullmatch=True), st.text(max_size=5)).map(
+        lambda given: tuple(sorted(given.items()))
+    ),
     streams=counts,
     threads=counts,
     requests=counts,

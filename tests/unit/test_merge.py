@@ -74,6 +74,13 @@ def rows(results: list[Result], **changes: Any) -> dict[str, dict[str, Any]]:
     return {row["test_id"]: dict(row) for _, row in table.iterrows()}
 
 
+def test_further_settings_are_one_cell() -> None:
+    asked = {"inference_precision": "bf16", "pinning": "no", "properties": {"LOG_LEVEL": "LOG_NONE"}}
+    test = planned_test(MODEL, **asked)
+    table = merge([make_job([MODEL], [test])], {}, {})
+    assert list(table["settings"]) == ["inference_precision=bf16 pinning=no LOG_LEVEL=LOG_NONE"]
+
+
 def test_good_runs_become_one_row() -> None:
     row = rows([ok(SYNC.id, run, latency) for run, latency in enumerate([10.0, 10.2, 10.1])])[SYNC.id]
     assert {key: row[key] for key in COLUMNS if key not in {"test_id", "model_sha256"}} == {
@@ -114,6 +121,7 @@ def test_good_runs_become_one_row() -> None:
         "latency_high_ms": "needs 3 more runs",
         "throughput_low_fps": "needs 3 more runs",
         "throughput_high_fps": "needs 3 more runs",
+        "settings": None,
     }
 
 
