@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import logging
 import os
+import sys
 import time
 from io import BufferedReader
 from pathlib import Path
@@ -23,6 +26,9 @@ _SIGN_OF_LIFE_S = 5.0
 _FAILED_LOGIN_DELAY_S = 1
 
 
+_LOG = logging.getLogger("fleetmark.ftp")
+
+
 class DataChannel(TLS_DTPHandler):
     """The connection that carries a file or a listing."""
 
@@ -30,6 +36,15 @@ class DataChannel(TLS_DTPHandler):
         """Close at once, without a TLS farewell that may have to wait for the client."""
         self._error = True
         self.close()
+
+    def handle_error(self) -> None:
+        """Say why a file could not be written; pyftpdlib's TLS channel would leave the client waiting."""
+        raised = sys.exc_info()[1]
+        error = raised and (raised.__cause__ or raised)  # pyftpdlib wraps what a file raises
+        if isinstance(error, OSError) and error.strerror:
+            _LOG.warning("%s: %s", self.cmd_channel.username, error.strerror)
+            self._resp = (f"452 {error.strerror}; transfer aborted.", _LOG.debug)
+        super().handle_error()
 
     def close(self) -> None:
         """Close, also where the disk is full.
@@ -73,6 +88,11 @@ class Session(TLS_FTPHandler):
         if self.connected:
             self.live.add(self)
             self._extra_feats.append("HASH SHA-256*")
+
+    def on_incomplete_file_received(self, file: str) -> None:
+        """Remove what is left of an upload that broke off; nobody goes on with it, and it takes up space."""
+        with contextlib.suppress(OSError):
+            Path(file).unlink()
 
     def abandon(self) -> None:
         """Close at once, without a TLS farewell."""

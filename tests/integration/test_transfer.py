@@ -11,6 +11,7 @@ import re
 import socket
 import ssl
 import stat
+import subprocess
 import threading
 import time
 import traceback
@@ -30,6 +31,7 @@ from protocol.account import Account
 from protocol.errors import (
     DocumentError,
     RefusedTransferError,
+    TransferError,
     TransientTransferError,
     UntrustedServerError,
     UserError,
@@ -779,3 +781,33 @@ def test_an_unknown_host_name_is_a_passing_failure(lab: Lab, monkeypatch: pytest
         pytest.raises(TransientTransferError, match="not known"),
     ):
         client.digest(MINE.job)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB of its own."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"a tmpfs cannot be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("size", [3 << 20, 8 << 20])
+def test_a_full_disk_is_said_by_the_server_and_not_by_a_timeout(small_disk: Path, size: int) -> None:
+    with (
+        FtpServer(small_disk / "root") as server,
+        TransferClient(server.add_account("integrator", Role.INTEGRATOR), timeout_s=20) as client,
+    ):
+        begin = time.monotonic()
+        with pytest.raises(TransferError, match="No space left on device"):
+            client.write(PurePosixPath("/big"), bytes(size))
+        assert time.monotonic() - begin < 15
+        client.write(PurePosixPath("/small"), b"still serving")
+        assert client.list(PurePosixPath("/")) == ["machines", "models", "small"]
