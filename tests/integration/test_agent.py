@@ -23,7 +23,7 @@ from tests.support import make_job, planned_test, reference
 
 pytestmark = pytest.mark.engine
 
-LONG = Measure(duration_s=2, min_iterations=20, warmup_s=0.01)
+LONG = Measure(duration_s=1, min_iterations=20, warmup_s=0.01)
 """Long enough to do something to the run meanwhile."""
 
 
@@ -221,11 +221,11 @@ class TestOutcomes:
         def stop() -> None:
             os.kill(find_worker(bench.work, "measure"), signal.SIGSTOP)
 
-        limits = Limits(run_timeout_s=6)
+        limits = Limits(run_timeout_s=5)
         folder = self.carry_out(bench, tiny_files, meanwhile=stop, measure=LONG, limits=limits)
         result = bench.results(folder)["bad", 0]
-        assert (result.status, result.reason) == (Status.TIMEOUT, "ended after 6 s while measuring")
-        assert result.phases.total_ms >= 6000
+        assert (result.status, result.reason) == (Status.TIMEOUT, "ended after 5 s while measuring")
+        assert result.phases.total_ms >= 5000
 
     def test_not_a_model(self, bench: Bench, tiny_files: list[Path], tmp_path: Path) -> None:
         (tmp_path / "bad.onnx").write_bytes(b"this is no model" * 100)
