@@ -14,7 +14,7 @@ from typing import Any
 from agent.execute import Ending, execute
 from agent.machine.describe import describe
 from agent.models import ModelCache
-from agent.outcome import Outcome, judge
+from agent.outcome import Outcome, judge, shortened
 from agent.spool import Spool
 from agent.stop import Stop
 from agent.worker.spec import InputSpec, RunSpec
@@ -131,9 +131,8 @@ class JobRunner:
             raise
         except Exception as error:
             _log.exception("%s run %d", test.id, entry.run + 1)
-            outcome = Outcome(
-                Status.FAILED, f"the agent failed over this run: {type(error).__name__}: {error}"
-            )
+            words = f"the agent failed over this run: {type(error).__name__}: {error}"
+            outcome = Outcome(Status.FAILED, shortened(self._without_paths(words)))
             return self._result(entry, test, outcome, started_at=started_at, ending=None)
 
     def _measure(self, entry: ScheduledRun, test: PlannedTest) -> Result | None:

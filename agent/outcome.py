@@ -8,7 +8,7 @@ from typing import NamedTuple
 from agent.execute import Ending
 from protocol.result import Status
 
-__all__ = ["Outcome", "judge"]
+__all__ = ["Outcome", "judge", "shortened"]
 
 _WORDS = {
     None: "while starting",
@@ -44,10 +44,15 @@ class Outcome(NamedTuple):
 def judge(ending: Ending, *, timeout_s: float) -> Outcome:
     """The status and the reason of a run."""
     status, reason = _judge(ending, timeout_s)
-    if len(reason) > _REASON_LIMIT:
-        half = _REASON_LIMIT // 2 - 10
-        reason = f"{reason[:half]}\n[…]\n{reason[-half:]}"
-    return Outcome(status, reason)
+    return Outcome(status, shortened(reason))
+
+
+def shortened(reason: str) -> str:
+    """A reason as long as a result may hold, with its beginning and its end."""
+    if len(reason) <= _REASON_LIMIT:
+        return reason
+    half = _REASON_LIMIT // 2 - 10
+    return f"{reason[:half]}\n[…]\n{reason[-half:]}"
 
 
 def _judge(ending: Ending, timeout_s: float) -> Outcome:

@@ -86,7 +86,7 @@ def conduct(
             left = dict.fromkeys(record.machines, "the campaign was interrupted before this test was run")
             absent = left | {machine: why for machine, why in absent.items() if not why}
         collect(record, store, client)
-    if not interrupted:
+    if not interrupted and not any(absent.values()):
         shutil.rmtree(store.work / "server", ignore_errors=True)  # everything on it is here now
     store.write_record(record.model_copy(update={"absent": {m: why for m, why in absent.items() if why}}))
     return not interrupted

@@ -137,6 +137,46 @@ def test_a_test_without_runs_has_no_interval() -> None:
     assert rows([])[SYNC.id]["latency_low_ms"] is None
 
 
+def test_the_columns_that_others_rely_on_come_first_and_in_their_order() -> None:
+    fixed = [
+        "campaign",
+        "machine",
+        "model",
+        "precision",
+        "device",
+        "scenario",
+        "hint",
+        "batch",
+        "streams",
+        "threads",
+        "requests",
+        "status",
+        "reason",
+        "verdict",
+        "verdict_reasons",
+        "runs",
+        "iterations",
+        "latency_ms",
+        "latency_p90_ms",
+        "latency_p95_ms",
+        "latency_p99_ms",
+        "latency_min_ms",
+        "latency_max_ms",
+        "single_pass_ms",
+        "fps",
+        "throughput_fps",
+        "compile_ms",
+        "first_inference_ms",
+        "effective_precision",
+        "execution_devices",
+        "openvino_version",
+        "model_sha256",
+        "started_at",
+        "test_id",
+    ]
+    assert list(COLUMNS[: len(fixed)]) == fixed
+
+
 def test_a_test_without_results_says_why() -> None:
     row = rows([])[ASYNC.id]
     assert (row["status"], row["reason"]) == ("not_run", "the machine was silent")
