@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from integrator.statistics.evenness import parts_of
 from integrator.statistics.interval import median_interval
 from integrator.statistics.percentiles import percentile
 from protocol.job import Scenario
@@ -28,6 +29,8 @@ class RunSummary:
     """Sum of the latencies."""
     wall_s: float
     """From the first start to the last completion."""
+    parts: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    """The work in equal parts of the run; see `evenness`. Empty where the run is too short."""
 
     @property
     def iterations(self) -> int:
@@ -73,6 +76,7 @@ def summarise_run(samples: Samples) -> RunSummary:
         median_ms=float(np.median(latency)),
         busy_s=float(latency.sum()) / 1e3,
         wall_s=float((start + latency).max() - start.min()) / 1e3,
+        parts=parts_of(start, latency),
     )
 
 

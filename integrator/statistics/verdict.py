@@ -19,14 +19,19 @@ from integrator.statistics.conditions import (
     MIN_TIMER_STEPS,
     doubts_of_run,
 )
+from integrator.statistics.evenness import unevenness
+from integrator.statistics.interval import CONFIDENCE, runs_needed
 from integrator.statistics.summary import RunSummary
 from protocol.result import Conditions
 
 __all__ = ["REASONS", "Evidence", "Reason", "Verdict", "judge"]
 
-MIN_RUNS = 3
+MIN_RUNS = runs_needed()
+"""With fewer, the median of the runs has no interval."""
 MAX_SPREAD = 0.05
 MAX_DRIFT = 0.05
+MAX_UNEVEN = 0.05
+"""Of a run's work. A pause of 5 % lowers throughput as much as the drift that is allowed."""
 MIN_HALF = 10
 """A half of a run with fewer inferences says nothing about drift."""
 MAX_CLOCK_STEP = 0.001
@@ -78,7 +83,7 @@ REASONS = {
     ),
     "too_few_runs": Reason(
         Verdict.NOISY,
-        f"fewer than {MIN_RUNS} runs: differences between processes cannot be seen",
+        f"fewer than {MIN_RUNS} runs: how far off their median may be has no {CONFIDENCE:.0%} interval",
         f"Set runs to {MIN_RUNS} or more.",
     ),
     "runs_missing": Reason(
@@ -95,6 +100,11 @@ REASONS = {
         Verdict.NOISY,
         f"the two halves of a run differ by more than {MAX_DRIFT:.0%}",
         "Warm up for longer; look for heat and other load.",
+    ),
+    "throughput_uneven": Reason(
+        Verdict.NOISY,
+        f"in some parts of a run, throughput fell or rose by more than {MAX_UNEVEN:.0%} of the run's work",
+        "Look for other load that comes and goes, pauses of the machine or its hypervisor, and heat.",
     ),
     "other_load": Reason(
         Verdict.NOISY,
@@ -162,6 +172,7 @@ def judge(evidence: Evidence) -> tuple[Verdict, tuple[str, ...]]:
         "runs_missing": len(runs) + evidence.failed_runs < evidence.planned_runs,
         "runs_differ": _spread([run.median_ms for run in runs]) > MAX_SPREAD,
         "drift": any(_drift(run) > MAX_DRIFT for run in runs),
+        "throughput_uneven": unevenness([run.parts for run in runs]) > MAX_UNEVEN,
         "denormal_output": not evidence.outputs_normal,
     }
     reasons = tuple(name for name in REASONS if doubts.get(name) or name in of_conditions)
