@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import os
 import tempfile
@@ -22,7 +23,8 @@ from protocol.errors import TransferError, TransientTransferError
 from protocol.job import AUTO, Count, Job, ModelRef, PlannedTest, ScheduledRun
 from protocol.layout import CampaignFolder, split_result_name
 from protocol.machine import MachineDescription
-from protocol.result import CompiledSettings, Conditions, FedInput, Phases, Result, Samples, Status
+from protocol.result import CompiledSettings, Conditions, FedInput, Phases, Result, Status
+from protocol.samples import Samples
 from protocol.status import AgentState, Heartbeat
 from protocol.transfer import TransferClient
 from protocol.version import __version__
@@ -182,7 +184,17 @@ class JobRunner:
             outputs_finite=report.get("outputs_finite"),
             outputs_normal=report.get("outputs_normal"),
             conditions=Conditions.model_validate(conditions) if conditions else None,
-            samples=Samples.model_validate(samples) if samples else None,
+            timed_region=test.timed_region,
+            samples=Samples.pack(
+                base64.b64decode(samples["start_ns"]["base64"]),
+                base64.b64decode(samples["latency_ns"]["base64"]),
+                wall_ns=samples["wall_ns"],
+                segments=1,
+                stopped="time",
+                harness_ns=0.0,
+            )
+            if samples
+            else None,
         )
 
     def _compiled(self, reported: dict[str, Any]) -> CompiledSettings:

@@ -12,6 +12,7 @@ benchmark_app at least 1.00.
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import os
 import shutil
@@ -33,7 +34,7 @@ from integrator.topologies import TOPOLOGIES, build
 from integrator.topologies.opset import ops
 from protocol.engine import openvino as ov
 from protocol.job import Hint, Input, PlannedTest, Scenario
-from protocol.result import Samples
+from protocol.samples import Samples
 
 HERE = Path(__file__).parent
 HINTS = {"sync": "LATENCY", "async": "THROUGHPUT"}
@@ -107,8 +108,13 @@ def ours(model: Path, scenario: str, seconds: float) -> Figures:
         ending = execute(spec, Path(folder), timeout_s=600, stop=stop)
     if ending.report is None or ending.report["status"] != "ok":
         raise RuntimeError(f"the run failed: {ending.report or ending.stderr}")
-    summary = summarise_run(Samples.model_validate(ending.report["samples"]))
-    wall_s = ending.report["samples"]["wall_ns"] / 1e9
+    seen = ending.report["samples"]
+    starts, latencies = (base64.b64decode(seen[key]["base64"]) for key in ("start_ns", "latency_ns"))
+    samples = Samples.pack(
+        starts, latencies, wall_ns=seen["wall_ns"], segments=1, stopped="time", harness_ns=0.0
+    )
+    summary = summarise_run(samples)
+    wall_s = samples.wall_ns / 1e9
     return Figures(summary.iterations / wall_s, summary.median_ms * 1e3)
 
 

@@ -16,7 +16,8 @@ import pytest
 
 from protocol.job import Count, Hint, Limits, Measure
 from protocol.layout import CampaignFolder
-from protocol.result import Nanoseconds, Status
+from protocol.result import Status
+from protocol.samples import Nanoseconds
 from protocol.status import AgentState
 from tests.integration.conftest import Bench, find_worker, workers
 from tests.support import make_job, planned_test, reference
@@ -28,7 +29,7 @@ LONG = Measure(duration_s=1, min_iterations=20, warmup_s=0.01)
 
 
 def nanoseconds(values: Nanoseconds) -> list[int]:
-    return [int(n) for n in np.frombuffer(values.data, dtype="<u8")]
+    return [int(n) for n in values.values]
 
 
 class TestMeasuring:

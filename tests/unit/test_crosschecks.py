@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from integrator import benchmark_app
+from integrator import selftest as selftesting
 from integrator import verify as verifying
 from integrator.benchmark_app import Measured, arguments, configuration, read_report
 from integrator.models import PreparedModel
@@ -18,7 +20,7 @@ from integrator.statistics.resolution import resolution
 from integrator.verify import Check, differences
 from protocol.errors import CampaignError
 from protocol.job import Hint, Input, Job, ModelFile, ModelRef, PlannedTest, Scenario
-from tests.support import make_job, planned_test
+from tests.support import make_job, make_samples, planned_test
 
 FOLDER = Path("/tmp/f")
 MODEL = ModelRef(
@@ -176,6 +178,50 @@ def test_pairs_take_turns_and_a_failure_ends_them_with_its_reason(monkeypatch: p
     assert order == ["ours", "theirs", "theirs", "ours", "ours", "theirs", "theirs"]
     assert check.reason == "it broke"
     assert check.duration_s == 1  # 0.05 s, rounded up to what benchmark_app takes
+
+
+def rehearsed(monkeypatch: pytest.MonkeyPatch, module: Any) -> list[Job]:
+    """The jobs that a cross-check rehearses; each of their runs is the same."""
+    jobs: list[Job] = []
+
+    def rehearse(plan: Plan) -> dict[str, list[Any]]:
+        (job,) = plan.jobs
+        jobs.append(job)
+        runs = [SimpleNamespace(samples=make_samples([0, 10], [10, 10]))] * (
+            len(job.schedule) // len(job.tests)
+        )
+        return {test.id: runs for test in job.tests}
+
+    monkeypatch.setattr(module, "rehearse", rehearse)
+    return jobs
+
+
+def test_beside_benchmark_app_ours_measures_the_same_time_and_region(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    jobs = rehearsed(monkeypatch, verifying)
+    monkeypatch.setattr(benchmark_app, "measure", lambda *_, **__: measured(10.0, 100.0))
+    plan, job, test = tiny_plan()
+    test = test.model_copy(update={"timed_region": "with_input_copy"})
+    check = verifying.verify(plan, job, test, pairs=1, duration_s=3, say=lambda line: None)
+    assert check.reason == ""
+    assert check.throughput_ratio == pytest.approx(1.0)
+    (rehearsal,) = jobs
+    assert rehearsal.measure.duration_s == 3
+    assert rehearsal.measure.interval_target is None
+    assert rehearsal.measure.max_iterations == 10_000_000
+    assert [each.timed_region for each in rehearsal.tests] == ["inference"]
+    assert any(note.startswith("timed region") for note in differences([check]))
+
+
+def test_a_selftest_stops_as_a_campaign_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = rehearsed(monkeypatch, selftesting)
+    plan, job, _ = tiny_plan()
+    shown = selftesting.selftest(plan, runs=3, duration_s=0.04)
+    (rehearsal,) = jobs
+    assert rehearsal.measure.interval_target == job.measure.interval_target == 0.01
+    assert (rehearsal.measure.duration_s, rehearsal.measure.min_duration_s) == (0.04, 0.04)
+    assert (len(shown.a), len(shown.b)) == (3, 3)
 
 
 def tiny_plan() -> tuple[Plan, Job, PlannedTest]:

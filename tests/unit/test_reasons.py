@@ -10,8 +10,8 @@ import pytest
 from integrator.statistics.interval import median_interval, runs_needed
 from integrator.statistics.summary import RunSummary, summarise_run
 from integrator.statistics.verdict import MIN_RUNS, REASONS, Evidence, Reason, Verdict, judge
+from tests.support import make_samples
 from tests.unit.test_condition_verdicts import conditions
-from tests.unit.test_statistics import samples
 
 RUNS = 6
 
@@ -21,7 +21,7 @@ def run_of(*latencies_ms: float, pause_ms: float = 0.0) -> RunSummary:
     latencies = np.array(latencies_ms)
     starts = np.concatenate([[0.0], np.cumsum(latencies)[:-1]])
     starts[len(starts) // 2 :] += pause_ms
-    return summarise_run(samples(list(starts), list(latencies)))
+    return summarise_run(make_samples(list(starts), list(latencies)))
 
 
 STEADY = run_of(*[10.0, 10.1] * 100)
@@ -44,16 +44,12 @@ def under(**changes: Any) -> dict[str, Any]:
 
 
 def number_of_runs(count: int) -> dict[str, Any]:
-    return {"runs": [STEADY] * count, "planned_runs": count, "clock_steps": [0.0] * count, "conditions": ()}
+    return {"runs": [STEADY] * count, "planned_runs": count, "conditions": ()}
 
 
 CASES: dict[str, list[Case]] = {
     "run_failed": [Case({"failed_runs": 0}, {"failed_runs": 1, "planned_runs": RUNS + 1})],
     "non_finite_output": [Case({"outputs_finite": True}, {"outputs_finite": False})],
-    "clock_stepped": [
-        Case({"clock_steps": [0.0] * 5 + [sign * 0.0009]}, {"clock_steps": [0.0] * 5 + [sign * 0.0011]})
-        for sign in (-1, 1)
-    ],
     "throttled": [Case(under(throttle_events=0), under(throttle_events=1))],
     "cpu_limit_hit": [Case(under(cpu_limit_s=0.004), under(cpu_limit_s=0.006))],
     "too_few_runs": [Case(number_of_runs(6), number_of_runs(5))],
@@ -88,6 +84,8 @@ CASES: dict[str, list[Case]] = {
     ],
     "timer_coarse": [Case(under(timer_resolution_ns=100_000), under(timer_resolution_ns=101_000))],
     "denormal_output": [Case({"outputs_normal": True}, {"outputs_normal": False})],
+    # The share of the median run.
+    "harness_cost": [Case({"harness_shares": [0.5, 0.01, 0.0]}, {"harness_shares": [0.5, 0.011, 0.0]})],
 }
 
 
@@ -97,7 +95,6 @@ def judged(changes: dict[str, Any]) -> tuple[Verdict, tuple[str, ...]]:
         "planned_runs": RUNS,
         "failed_runs": 0,
         "outputs_finite": True,
-        "clock_steps": [0.0] * RUNS,
         "conditions": [conditions()] * RUNS,
     }
     return judge(Evidence(**{**evidence, **changes}))
