@@ -174,6 +174,7 @@ class JobRunner:
             reason=outcome.reason,
             started_at=started_at,
             openvino_version=report.get("openvino_version") or self._openvino,
+            timed_region=test.timed_region,
             preprocessing=any(entry.preprocess for entry in test.inputs),
             inputs=tuple(FedInput.model_validate(entry) for entry in report.get("inputs", ())),
             compiled=self._compiled(compiled) if compiled else None,
@@ -182,7 +183,9 @@ class JobRunner:
             outputs_finite=report.get("outputs_finite"),
             outputs_normal=report.get("outputs_normal"),
             conditions=Conditions.model_validate(conditions) if conditions else None,
-            samples=Samples.model_validate(samples) if samples else None,
+            samples=Samples.pack(ending.start_ns, ending.latency_ns, **samples)
+            if ending and samples
+            else None,
         )
 
     def _compiled(self, reported: dict[str, Any]) -> CompiledSettings:
@@ -281,6 +284,9 @@ def _run_spec(
         warmup_s=job.measure.warmup_s,
         memory_mb=job.limits.memory_mb,
         seed=job.seed,
+        timed_region=test.timed_region,
+        interval_target=job.measure.interval_target,
+        min_duration_s=job.measure.min_duration_s,
         settings={key: str(value) for key in _FURTHER if (value := getattr(test, key)) != AUTO},
         properties=test.properties,
         cache_dir={AUTO: None, "yes": str(kept), "no": ""}[test.cache],
