@@ -22,7 +22,7 @@ from protocol.errors import TransferError, TransientTransferError
 from protocol.job import AUTO, Count, Job, ModelRef, PlannedTest, ScheduledRun
 from protocol.layout import CampaignFolder, split_result_name
 from protocol.machine import MachineDescription
-from protocol.result import CompiledSettings, Conditions, FedInput, Phases, Result, Samples, Status
+from protocol.result import CompiledSettings, Conditions, FedInput, Phases, Result, Status
 from protocol.status import AgentState, Heartbeat
 from protocol.transfer import TransferClient
 from protocol.version import __version__
@@ -162,7 +162,7 @@ class JobRunner:
         ending: Ending | None,
     ) -> Result:
         report = (ending.report if ending else None) or {}
-        compiled, samples = report.get("compiled"), report.get("samples")
+        compiled = report.get("compiled")
         conditions = report.get("conditions")
         return Result(
             campaign=self._job.campaign,
@@ -183,9 +183,7 @@ class JobRunner:
             outputs_finite=report.get("outputs_finite"),
             outputs_normal=report.get("outputs_normal"),
             conditions=Conditions.model_validate(conditions) if conditions else None,
-            samples=Samples.pack(ending.start_ns, ending.latency_ns, **samples)
-            if ending and samples
-            else None,
+            samples=ending.samples if ending else None,
         )
 
     def _compiled(self, reported: dict[str, Any]) -> CompiledSettings:

@@ -16,6 +16,7 @@ from typing import Any
 
 from agent.stop import Stop
 from agent.worker.spec import LATENCIES, PHASE, REPORT, STARTS, STDERR, STDOUT, RunSpec
+from protocol.samples import Samples
 
 __all__ = ["Ending", "execute"]
 
@@ -38,12 +39,18 @@ class Ending:
     report: dict[str, Any] | None
     start_ns: bytes
     latency_ns: bytes
-    """What the run wrote of its raw times, as `protocol.samples.Samples.pack` takes it."""
+    """What the run wrote of its raw times."""
     stderr: str
     """The end of what the run printed as errors."""
     oom_kills: int
     """Processes that the kernel killed for memory on this machine meanwhile."""
     seconds: float
+
+    @property
+    def samples(self) -> Samples | None:
+        """The run's raw times, packed; None where it did not get that far."""
+        measured = (self.report or {}).get("samples")
+        return Samples.pack(self.start_ns, self.latency_ns, **measured) if measured else None
 
 
 def execute(spec: RunSpec, folder: Path, *, timeout_s: float, stop: Stop) -> Ending:

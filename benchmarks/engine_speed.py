@@ -33,7 +33,6 @@ from integrator.topologies import TOPOLOGIES, build
 from integrator.topologies.opset import ops
 from protocol.engine import openvino as ov
 from protocol.job import Hint, Input, PlannedTest, Scenario
-from protocol.result import Samples
 
 HERE = Path(__file__).parent
 HINTS = {"sync": "LATENCY", "async": "THROUGHPUT"}
@@ -105,10 +104,10 @@ def ours(model: Path, scenario: str, seconds: float) -> Figures:
     )
     with tempfile.TemporaryDirectory() as folder, Stop() as stop:
         ending = execute(spec, Path(folder), timeout_s=600, stop=stop)
-    if ending.report is None or ending.report["status"] != "ok":
+    if (samples := ending.samples) is None:
         raise RuntimeError(f"the run failed: {ending.report or ending.stderr}")
-    summary = summarise_run(Samples.model_validate(ending.report["samples"]))
-    wall_s = ending.report["samples"]["wall_ns"] / 1e9
+    summary = summarise_run(samples)
+    wall_s = samples.wall_ns / 1e9
     return Figures(summary.iterations / wall_s, summary.median_ms * 1e3)
 
 

@@ -43,4 +43,7 @@ COLUMNS = (
     "throughput_low_fps",
     "throughput_high_fps",
     "settings",
+    "timed_region",
+    "stopped",
+    "harness_percent",
 )

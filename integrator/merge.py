@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,12 @@ import pandas as pd
 from integrator.columns import COLUMNS
 from integrator.setting import further_settings
 from integrator.statistics.conditions import energy_mj_per_inference
+from integrator.statistics.harness import harness_share
 from integrator.statistics.summary import RunSummary, summarise_run, summarise_test
 from integrator.statistics.verdict import Evidence, judge
 from protocol.job import Job, PlannedTest
 from protocol.result import Result, Status
+from protocol.samples import Stopped
 
 __all__ = ["harmless", "merge", "to_csv"]
 
@@ -93,6 +96,7 @@ def _row(job: Job, test: PlannedTest, results: list[Result], planned: int, absen
         "model_sha256": test.model_sha256,
         "test_id": test.id,
         "settings": further_settings(test) or None,
+        "timed_region": test.timed_region,
         "runs": 0,
         "iterations": 0,
     }
@@ -151,19 +155,21 @@ def _numbers(
     runs = list(good.values())
     by_run = {result.run: result for result in results}
     conditions = [by_run[run].conditions for run in good]
+    measured = [(run, samples, by_run[n]) for n, run in good.items() if (samples := by_run[n].samples)]
+    known = [
+        harness_share(run, samples, scenario=test.scenario, compiled=result.compiled)
+        for run, samples, result in measured
+    ]
+    shares = [share for share in known if share is not None]
     verdict, reasons = judge(
         Evidence(
             runs=runs,
             planned_runs=planned,
             failed_runs=sum(r.run not in good and r.status is not Status.NOT_RUN for r in results),
             outputs_finite=all(r.outputs_finite is not False for r in results if r.run in good),
-            clock_steps=[
-                r.samples.clock_step_ns / 1e9 / good[r.run].wall_s
-                for r in results
-                if r.samples and r.run in good
-            ],
             conditions=conditions,
             outputs_normal=all(r.outputs_normal is not False for r in results if r.run in good),
+            harness_shares=shares,
         )
     )
     summary = summarise_test(runs, scenario=test.scenario, batch=test.batch)
@@ -171,7 +177,17 @@ def _numbers(
         "verdict": verdict.value,
         "verdict_reasons": " ".join(reasons) or None,
         "energy_mj_per_inference": energy_mj_per_inference(runs, conditions),
+        "stopped": _stopped([samples.stopped for _, samples, _ in measured]),
+        "harness_percent": 100 * float(np.median(shares)) if shares else None,
     }
+
+
+def _stopped(reasons: Sequence[Stopped]) -> str:
+    """Why the runs ended: one word where they agree, else how many for each reason."""
+    counts = Counter(reasons)
+    if len(counts) == 1:
+        return reasons[0]
+    return ", ".join(f"{counts[reason]} {reason}" for reason in get_args(Stopped) if counts[reason])
 
 
 def _median(values: list[float | None]) -> float | None:

@@ -83,7 +83,7 @@ def campaign_id(name: str, created_at: datetime) -> str:
 
 
 def estimate_s(job: Job) -> float:
-    """About how long a job takes, in seconds, from what its runs are told to do."""
+    """About how long a job takes at most, in seconds: a run that is precise early stops early."""
     return len(job.schedule) * (job.measure.warmup_s + job.measure.duration_s + _BEYOND_MEASURING_S)
 
 
@@ -102,7 +102,7 @@ def _job(
         machine=machine,
         created_at=created_at,
         seed=campaign.seed,
-        measure=campaign.measure,
+        measure=campaign.measure.of_job(),
         limits=campaign.limits,
         models=tuple(model.ref for model in models),
         tests=tuple(tests.values()),
@@ -146,7 +146,11 @@ class _Models:
 
     def test(self, setting: Setting) -> PlannedTest:
         model = self._ready[setting.model, setting.precision]
-        setting = replace(setting.with_precision(model.ref.precision), preprocess=model.preprocess)
+        setting = replace(
+            setting.with_precision(model.ref.precision),
+            preprocess=model.preprocess,
+            timed_region=self._campaign.measure.timed_region,
+        )
         return PlannedTest(
             id=setting.test_id(),
             model=setting.model,
@@ -168,6 +172,7 @@ class _Models:
             hint_requests=setting.hint_requests,
             cache=setting.cache,
             properties=dict(setting.properties),
+            timed_region=setting.timed_region,
         )
 
     def models(self, tests: Iterable[PlannedTest]) -> tuple[PreparedModel, ...]:

@@ -61,9 +61,13 @@ class LiveProgress:
         self._job, self._first = job, None
         about = duration(estimate_s(job))
         work = f"{counted(len(job.tests), 'test')}, {counted(len(job.schedule), 'run')}"
-        self.say(f"{job.machine}: {work}, about {about}")
+        self.say(f"{job.machine}: {work}, at most about {about}")
         self._task = self._bar.add_task(
-            "", machine=job.machine, total=len(job.schedule), left=f"about {about} left", now="starting"
+            "",
+            machine=job.machine,
+            total=len(job.schedule),
+            left=f"at most about {about} left",
+            now="starting",
         )
 
     def hear(self, heartbeat: Heartbeat) -> None:
@@ -86,7 +90,7 @@ class LiveProgress:
         if self._first is None:
             if heartbeat.test:
                 self._first = (time.monotonic(), heartbeat.done)
-            return f"about {duration(estimate_s(self._job))} left"
+            return f"at most about {duration(estimate_s(self._job))} left"
         begin, done = self._first
         runs = heartbeat.done - done
         pace = (time.monotonic() - begin) / runs if runs else estimate_s(self._job) / len(self._job.schedule)

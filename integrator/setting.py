@@ -18,6 +18,7 @@ from protocol.job import (
     PlannedTest,
     Scenario,
     Switch,
+    TimedRegion,
 )
 
 __all__ = ["FURTHER", "Setting", "further_settings"]
@@ -74,6 +75,7 @@ class Setting:
     """Further properties of OpenVINO: names and values, sorted by name."""
     preprocess: str = ""
     """What the compiled model does with its inputs before the model itself, as canonical JSON."""
+    timed_region: TimedRegion = "inference"
 
     def test_id(self) -> str:
         """A readable name that is the same for the same setting, on every machine and in every campaign.
@@ -86,6 +88,7 @@ class Setting:
             f"{letter}{getattr(self, key)}" for key, letter in _LETTERS.items() if getattr(self, key) != AUTO
         ]
         words += ["props"] * bool(self.properties) + ["pre"] * bool(self.preprocess)
+        words += ["copy"] * (self.timed_region != "inference")
         tail = _slug("-".join(words))[: _ID_CHARACTERS // 2]
         room = _ID_CHARACTERS - _HASH_CHARACTERS - len(tail) - 2
         name = _slug(self.model)[:room].strip("-_") or "model"
@@ -97,7 +100,7 @@ class Setting:
 
     def _hashed(self) -> dict[str, Any]:
         """Every field, less the later ones at their defaults: ids from before them stay as they are."""
-        later = {*FURTHER, "properties", "preprocess"}
+        later = {*FURTHER, "properties", "preprocess", "timed_region"}
         defaults = {field.name: field.default for field in fields(self) if field.name in later}
         everything = asdict(self)
         return {

@@ -153,6 +153,7 @@ class CampaignStore:
     def read_results(self, job: Job) -> Iterator[Result]:
         """The results of a machine that belong to its job; others are left out with a line in the log."""
         planned = {(entry.test, entry.run) for entry in job.schedule}
+        regions = {test.id: test.timed_region for test in job.tests}
         folder = self.result_folder(job.machine)
         for file in sorted(folder.iterdir()) if folder.is_dir() else ():
             name = split_result_name(file.name)
@@ -172,5 +173,8 @@ class CampaignStore:
                 *name,
             ):
                 _log.warning("left out: %s holds the result of another run", file)
+                continue
+            if result.timed_region != regions[result.test]:
+                _log.warning("left out: %s timed %s, which was not asked for", file, result.timed_region)
                 continue
             yield result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
@@ -12,6 +12,7 @@ from protocol.layout import CampaignId, FileName, MachineName, ModelName, Sha256
 
 __all__ = [
     "AUTO",
+    "MAX_ITERATIONS",
     "CoreType",
     "Count",
     "ExecutionMode",
@@ -29,9 +30,12 @@ __all__ = [
     "Scenario",
     "ScheduledRun",
     "Switch",
+    "TimedRegion",
 ]
 
 AUTO: Literal["auto"] = "auto"
+MAX_ITERATIONS = 10_000_000
+"""Of one run: as many as a result has room for."""
 
 Count = Annotated[int, Field(ge=1, le=65536)] | Literal["auto"]
 """A number that the user may leave to OpenVINO."""
@@ -42,8 +46,13 @@ InferencePrecision = Literal["auto", "f32", "bf16", "f16", "dynamic"]
 ExecutionMode = Literal["auto", "performance", "accuracy"]
 CoreType = Literal["auto", "any", "pcore", "ecore"]
 """The cores of a hybrid CPU that inference may use."""
+TimedRegion = Literal["inference", "with_input_copy"]
+"""What a latency is: `inference`, from the start of a request to its completion, its inputs already in its
+tensors; `with_input_copy`, also the copying of the inputs to there."""
 PropertyName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
 """OpenVINO's name of a property: `ENABLE_CPU_RESERVATION`."""
+
+_MIN_DURATION_S = 0.25
 
 
 class Scenario(StrEnum):
@@ -152,18 +161,41 @@ class PlannedTest(Record):
         default_factory=dict, max_length=64
     )
     """Further properties of OpenVINO, as text: `YES` and `NO` for booleans."""
+    timed_region: TimedRegion = "inference"
 
 
 class Measure(Record):
     """How long each run measures."""
 
     duration_s: float = Field(default=5.0, gt=0, le=86400)
-    """A run measures for this long, and at least `min_iterations`."""
-    min_iterations: int = Field(default=10, ge=1, le=10_000_000)
-    max_iterations: int = Field(default=1_000_000, ge=1, le=10_000_000)
+    """A run measures at most this long, but for `min_iterations`."""
+    min_duration_s: float = Field(default=_MIN_DURATION_S, gt=0, le=86400)
+    """A run measures at least this long, but for `max_iterations`. The default never exceeds `duration_s`."""
+    interval_target: float | None = Field(default=0.01, gt=0, lt=1)
+    """A run stops as soon as the 95 % interval of its median is narrower than ± this share of it; None: it
+    measures for `duration_s`."""
+    min_iterations: int = Field(default=10, ge=1, le=MAX_ITERATIONS)
+    max_iterations: int = Field(default=1_000_000, ge=1, le=MAX_ITERATIONS)
     """A run stops here even before its time is up."""
     warmup_s: float = Field(default=0.5, ge=0, le=3600)
     """Every infer request is warmed up once, and then the pool goes on until this time is up."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_runs_need_no_second_key(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "min_duration_s" not in given:
+            duration_s = given.get("duration_s")
+            if isinstance(duration_s, int | float) and 0 < duration_s < _MIN_DURATION_S:
+                return {**given, "min_duration_s": float(duration_s)}
+        return given
+
+    @model_validator(mode="after")
+    def _least_is_no_more_than_most(self) -> Self:
+        if self.min_duration_s > self.duration_s:
+            raise ValueError(
+                f"min_duration_s ({self.min_duration_s:g}) is more than duration_s ({self.duration_s:g})"
+            )
+        return self
 
 
 class Limits(Record):

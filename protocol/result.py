@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from enum import StrEnum
 from typing import Annotated, ClassVar, Self
 
-from pydantic import AwareDatetime, Field, field_validator, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
 from protocol.documents import Document, Record
+from protocol.job import TimedRegion
 from protocol.layout import CampaignId, MachineName, Sha256, TestId
+from protocol.samples import Samples
 
 __all__ = [
     "CompiledSettings",
     "Conditions",
     "FedInput",
-    "Nanoseconds",
     "Phases",
     "Result",
-    "Samples",
     "Status",
     "Surroundings",
 ]
-
-_BYTES_PER_VALUE = 8
 
 
 class Status(StrEnum):
@@ -42,60 +38,6 @@ class Status(StrEnum):
     UNSUPPORTED = "unsupported"
     """The device is not on this machine, or does not run this model."""
     NOT_RUN = "not_run"
-
-
-class Nanoseconds(Record):
-    """A sequence of durations or instants: base64 of little-endian unsigned 64-bit nanoseconds."""
-
-    count: int = Field(ge=0, le=20_000_000)
-    base64: str
-
-    @field_validator("base64")
-    @classmethod
-    def _is_base64(cls, value: str) -> str:
-        try:
-            base64.b64decode(value, validate=True)
-        except binascii.Error as error:
-            raise ValueError(f"not base64: {error}") from error
-        return value
-
-    @model_validator(mode="after")
-    def _holds_what_it_says(self) -> Self:
-        if len(self.data) != self.count * _BYTES_PER_VALUE:
-            raise ValueError(f"{len(self.data)} bytes, not {self.count} values of {_BYTES_PER_VALUE}")
-        return self
-
-    @property
-    def data(self) -> bytes:
-        """The packed values: `numpy.frombuffer(data, dtype="<u8")`."""
-        return base64.b64decode(self.base64)
-
-    @classmethod
-    def pack(cls, data: bytes) -> Self:
-        """Wrap packed values."""
-        return cls(count=len(data) // _BYTES_PER_VALUE, base64=base64.b64encode(data).decode())
-
-
-class Samples(Record):
-    """Every inference of the timed region, in the order of their starts.
-
-    `start_ns` counts from the first start. `latency_ns` is the time from a request's start to its
-    completion by OpenVINO's own request clock, in sync as in async.
-    """
-
-    start_ns: Nanoseconds
-    latency_ns: Nanoseconds
-    wall_ns: int = Field(ge=0)
-    """Monotonic time from the first start to after the last completion."""
-    clock_step_ns: int
-    """How far the system's clock moved against the monotonic one meanwhile. OpenVINO's request clock follows
-    the system's, so a step is in the latencies."""
-
-    @model_validator(mode="after")
-    def _of_one_length(self) -> Self:
-        if self.start_ns.count != self.latency_ns.count:
-            raise ValueError("as many starts as latencies are needed")
-        return self
 
 
 class Phases(Record):
@@ -216,8 +158,9 @@ class Result(Document):
     """One run of one test."""
 
     kind: ClassVar[str] = "result"
-    # 10 million inferences: 2 × 8 bytes each, in base64.
-    max_bytes: ClassVar[int] = 256 << 20
+    # 10 million inferences at worst: 2 × 8 bytes each that do not compress, in base64, are 204 MiB. 4 MiB for
+    # the rest, as in other documents.
+    max_bytes: ClassVar[int] = 208 << 20
 
     campaign: CampaignId
     machine: MachineName
@@ -229,8 +172,7 @@ class Result(Document):
     """Why the status is not ok, in words; the full text of an exception where there was one."""
     started_at: AwareDatetime
     openvino_version: str | None = None
-    timed_region: str = "inference"
-    """`inference`: the inputs lie in the request's tensors before the clock starts."""
+    timed_region: TimedRegion = "inference"
     preprocessing: bool = False
     """Whether the compiled model does preprocessing, which is then in the timed region."""
     inputs: tuple[FedInput, ...] = Field(default=(), max_length=256)

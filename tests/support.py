@@ -1,8 +1,9 @@
-"""Small real models, and jobs around them."""
+"""Small real models, jobs around them, and samples."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from protocol.job import (
     Scenario,
     ScheduledRun,
 )
+from protocol.samples import Samples
 
 CAMPAIGN = "tiny-20260101-000000"
 
@@ -68,6 +70,15 @@ def planned_test(model: ModelRef, **changes: Any) -> PlannedTest:
         "batch": batch,
     }
     return PlannedTest(**{**fields, **changes})
+
+
+def make_samples(starts_ms: Sequence[float], latencies_ms: Sequence[float], **changes: Any) -> Samples:
+    """Samples of one segment whose time was up, with some fields changed."""
+    starts, latencies = (
+        np.rint(np.array(values) * 1e6).astype(np.uint64).tobytes() for values in (starts_ms, latencies_ms)
+    )
+    fields: dict[str, Any] = {"wall_ns": 10**9, "segments": 1, "stopped": "time", "harness_ns": 0.0}
+    return Samples.pack(starts, latencies, **{**fields, **changes})
 
 
 def make_job(models: list[ModelRef], tests: list[PlannedTest], *, runs: int = 2, **changes: Any) -> Job:

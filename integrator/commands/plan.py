@@ -26,7 +26,7 @@ def plan(
     campaign: CampaignOption,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check both files and print the tests of each machine, and about how long they take.
+    """Check both files and print the tests of each machine, and about how long they take at most.
 
     Nothing is started and nothing is sent.
 
@@ -47,7 +47,7 @@ def plan(
 
 def _print_job(console: Console, job: Job) -> None:
     work = f"{counted(len(job.tests), 'test')}, {counted(len(job.schedule), 'run')}"
-    console.print(Text(f"{job.machine}: {work}, about {duration(estimate_s(job))}"))
+    console.print(Text(f"{job.machine}: {work}, at most about {duration(estimate_s(job))}"))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     keys = ("model", "precision", "device", "scenario", "hint", "batch")
     for key in (*keys, "set"):

@@ -35,14 +35,14 @@ def selftest(
     scenario: Annotated[Scenario, typer.Option(help="How requests are issued.")] = Scenario.SYNC,
     runs: Annotated[int, typer.Option(help="Runs on each side.", min=2, max=500)] = 10,
     duration: Annotated[
-        float, typer.Option(help="Seconds that each run measures.", min=0.05, max=3600)
+        float, typer.Option(help="Seconds that each run measures at most.", min=0.05, max=3600)
     ] = 2.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure one test against itself, and say what the smallest difference is that this machine resolves.
 
     The test is run as A and as B, in turns, like any campaign. Whatever differs is scatter of the machine.
-    Takes about a minute. Keeps nothing.
+    Its runs stop early where a campaign's do. Takes about a minute at most. Keeps nothing.
 
     Example:  fleetmark selftest --model resnet-50 --runs 15
     """
@@ -53,7 +53,7 @@ def selftest(
 
     job = plan.jobs[0]
     each = estimate_s(job) / len(job.schedule) - job.measure.duration_s + duration
-    console.print(f"{2 * runs} runs, about {in_words(2 * runs * each)}")
+    console.print(f"{2 * runs} runs, at most about {in_words(2 * runs * each)}")
     shown = selftesting.selftest(plan, runs=runs, duration_s=duration)
     measures = {"latency": shown.latency, "throughput": shown.throughput}
     words = {name: list(selftesting.sentences(name, value)) for name, value in measures.items()}

@@ -22,10 +22,10 @@ from pydantic import (
 from integrator.config.preprocess import PreprocessEntry
 from integrator.config.section import ConfigFile, reading_of
 from integrator.config.selection import Extra, Matrix, Rule
-from integrator.config.settings import LimitsKey, MeasureKey
+from integrator.config.settings import LimitsKey, MeasureSection
 from integrator.config.values import did_you_mean, refusal, shown
 from protocol.documents import Record
-from protocol.job import Limits, Measure
+from protocol.job import Limits
 from protocol.layout import MACHINE_NAME, MachineName, ModelName
 
 __all__ = ["Campaign", "InputRange", "ModelEntry"]
@@ -239,7 +239,7 @@ class Campaign(ConfigFile):
     runs: Annotated[int, Field(strict=True, ge=1, le=MAX_RUNS)] = Field(
         default=10, description="Runs of each test, each in a fresh process. Default: 10."
     )
-    measure: MeasureKey = Field(default=Measure(), description="How long each run measures.")
+    measure: MeasureSection = Field(default=MeasureSection(), description="How each run measures.")
     limits: LimitsKey = Field(default=Limits(), description="What a run may take before it is ended.")
     seed: Annotated[int, Field(strict=True, ge=0, lt=1 << 53)] = Field(
         default=1,

@@ -1,17 +1,18 @@
-"""The keys `measure` and `limits`: the records of the job, with numbers taken strictly and described."""
+"""The keys `measure` and `limits`: as in the job, with numbers taken strictly and described."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, GetCoreSchemaHandler
+from pydantic import ConfigDict, GetCoreSchemaHandler, model_validator
 from pydantic.config import JsonDict
 from pydantic_core import CoreSchema, core_schema
 
+from integrator.config.values import IntervalTarget, TimedRegionChoice, refusal
 from protocol.documents import Record
 from protocol.job import Limits, Measure
 
-__all__ = ["LimitsKey", "MeasureKey"]
+__all__ = ["LimitsKey", "MeasureSection"]
 
 
 def _described(**texts: str) -> Any:
@@ -29,18 +30,39 @@ def _described(**texts: str) -> Any:
 
 
 class MeasureSection(Measure):
-    """How long each run measures."""
+    """How each run measures."""
 
     model_config = ConfigDict(
         strict=True,
         title="Measure",
         json_schema_extra=_described(
-            duration_s="Seconds that a run measures, at least; see min_iterations. Default: 5.",
+            duration_s="Seconds that a run measures at most; but see min_iterations. Default: 5.",
+            min_duration_s="Seconds that a run measures at least. Default: 0.25, or duration_s where that is "
+            "less.",
+            interval_target="How precise a run has to be to stop before duration_s: the 95 % interval of its "
+            "median is narrower than ± this share of it, such as 0.01 or 1 %. none: no run stops early. "
+            "Default: 1 %.",
             min_iterations="Inferences that a run makes at least, even when its time is up. Default: 10.",
             max_iterations="Inferences after which a run stops, before its time is up. Default: 1000000.",
             warmup_s="Seconds of warm-up; every infer request is warmed up at least once. Default: 0.5.",
+            timed_region="What a latency is: inference (the inputs lie in the request before the clock "
+            "starts) or with_input_copy (their copying to there is timed, too). Default: inference.",
         ),
     )
+
+    interval_target: IntervalTarget = Measure().interval_target
+    timed_region: TimedRegionChoice = "inference"
+
+    def of_job(self) -> Measure:
+        """What the job's runs have in common; the timed region is its tests'."""
+        return Measure(**self.model_dump(exclude={"timed_region"}))
+
+    @model_validator(mode="after")
+    def _least_is_no_more_than_most(self) -> Self:
+        if self.min_duration_s > self.duration_s:
+            sentence = f"{self.min_duration_s:g} is more than duration_s ({self.duration_s:g})"
+            raise refusal(sentence, "min_duration_s")
+        return self
 
 
 class LimitsSection(Limits):
@@ -76,5 +98,4 @@ class _ReadAs:
         return core_schema.no_info_before_validator_function(given, read)
 
 
-MeasureKey = Annotated[Measure, _ReadAs(MeasureSection)]
 LimitsKey = Annotated[Limits, _ReadAs(LimitsSection)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Literal, get_args
 
@@ -16,7 +17,16 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from integrator.config import devices
-from protocol.job import AUTO, CoreType, Count, ExecutionMode, InferencePrecision, Scenario, Switch
+from protocol.job import (
+    AUTO,
+    CoreType,
+    Count,
+    ExecutionMode,
+    InferencePrecision,
+    Scenario,
+    Switch,
+    TimedRegion,
+)
 
 __all__ = [
     "REFUSED",
@@ -28,11 +38,13 @@ __all__ = [
     "ExecutionModeChoice",
     "HintChoice",
     "InferencePrecisionChoice",
+    "IntervalTarget",
     "MachineDevice",
     "OneOrMore",
     "PrecisionChoice",
     "ScenarioChoice",
     "SwitchChoice",
+    "TimedRegionChoice",
     "choice",
     "did_you_mean",
     "refusal",
@@ -124,6 +136,23 @@ def _check_switch(value: object) -> object:
     raise refusal(_with_hint(f"{shown(value)} is not one of auto, yes, no", value, _SWITCHES))
 
 
+def _check_interval_target(value: object) -> object:
+    """`none` and null are no target. A share may be given in per cent, and then as text: `1 %`."""
+    if value is None or value == "none":
+        return None
+    share, near = None, ""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        share = float(value)
+        near = f' (did you mean "{share:g} %"?)' if 1 <= share <= _LIKELY_PERCENT else ""
+    elif isinstance(value, str) and (percent := _PERCENT.fullmatch(value)):
+        share = float(percent[1]) / 100
+    if share is not None and 0 < share < 1:
+        return share
+    raise refusal(f"{shown(value)} is neither none nor a share between 0 and 1, such as 0.01 or 1 %{near}")
+
+
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?) ?%")
+_LIKELY_PERCENT = 10
 _SWITCHES = {"auto": "auto", "yes": "yes", "on": "yes", "True": "yes", "no": "no", "off": "no", "False": "no"}
 """What may be written for yes and no: in YAML 1.2 `yes` and `on` are text."""
 _HintName = Literal["auto", "latency", "throughput", "cumulative_throughput", "none"]
@@ -146,6 +175,14 @@ SwitchChoice = Annotated[
     ),
 ]
 """On, off, or `auto`: left to OpenVINO."""
+_Share = Annotated[float, Field(gt=0, lt=1)]
+_Percent = Annotated[str, Field(pattern=rf"^(none|{_PERCENT.pattern})$")]
+IntervalTarget = Annotated[
+    float | None,
+    BeforeValidator(_check_interval_target, json_schema_input_type=_Share | _Percent | None),
+]
+"""A share of a median; None where `none` is given."""
+TimedRegionChoice = Annotated[TimedRegion, choice(TimedRegion)]
 BatchSize = Annotated[int, Field(strict=True, ge=1, le=_MAX_COUNT)]
 """Samples per inference."""
 MachineDevice = Annotated[

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from integrator.statistics.interval import median_interval
 from integrator.statistics.percentiles import percentile
 from protocol.job import Scenario
-from protocol.result import Nanoseconds, Samples
+from protocol.samples import Nanoseconds, Samples
 
 __all__ = ["RunSummary", "TestSummary", "latencies_ms", "summarise_run", "summarise_test"]
 
@@ -61,7 +61,7 @@ class TestSummary:
 
 def latencies_ms(values: Nanoseconds) -> npt.NDArray[np.float64]:
     """Packed nanoseconds as milliseconds."""
-    return np.frombuffer(values.data, dtype="<u8").astype(np.float64) / _NS_PER_MS
+    return values.values.astype(np.float64) / _NS_PER_MS
 
 
 def summarise_run(samples: Samples) -> RunSummary:

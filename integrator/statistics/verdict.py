@@ -19,6 +19,7 @@ from integrator.statistics.conditions import (
     MIN_TIMER_STEPS,
     doubts_of_run,
 )
+from integrator.statistics.harness import MAX_HARNESS_SHARE
 from integrator.statistics.summary import RunSummary
 from protocol.result import Conditions
 
@@ -29,8 +30,6 @@ MAX_SPREAD = 0.05
 MAX_DRIFT = 0.05
 MIN_HALF = 10
 """A half of a run with fewer inferences says nothing about drift."""
-MAX_CLOCK_STEP = 0.001
-"""Of the run's wall-clock time."""
 
 
 class Verdict(StrEnum):
@@ -43,7 +42,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A doubt: what it makes of the row, what it says, what to do about it."""
+    """A doubt: what it makes of the row, what it says, what to do about it.
+
+    One whose verdict is `valid` is a remark: it is named and lowers nothing.
+    """
 
     verdict: Verdict
     meaning: str
@@ -60,11 +62,6 @@ REASONS = {
         Verdict.INVALID,
         "an output of the model holds NaN or infinity, which can change its speed",
         "Check the model, its weights and the range of its inputs.",
-    ),
-    "clock_stepped": Reason(
-        Verdict.INVALID,
-        "the system's clock was set during a run, and OpenVINO takes latencies by it",
-        "Let the clock settle (chronyc tracking, timedatectl) and run again.",
     ),
     "throttled": Reason(
         Verdict.INVALID,
@@ -128,6 +125,11 @@ REASONS = {
         "an output holds denormal numbers, which many CPUs compute slowly",
         "Check the weights of the model and the range of its inputs.",
     ),
+    "harness_cost": Reason(
+        Verdict.VALID,
+        f"more than {MAX_HARNESS_SHARE:.0%} of each inference is the harness's own cost",
+        "Compare with tests of the same machine only, or measure a larger batch.",
+    ),
 }
 
 
@@ -140,11 +142,11 @@ class Evidence:
     planned_runs: int
     failed_runs: int
     outputs_finite: bool
-    clock_steps: Sequence[float]
-    """Of each good run: how far the clock stepped, as a share of the run's wall-clock time."""
     conditions: Sequence[Conditions | None] = ()
     """Of each good run, in the order of `runs`; or none at all."""
     outputs_normal: bool = True
+    harness_shares: Sequence[float] = ()
+    """Of each good run that knows it: the share of an inference that is the harness's own."""
 
 
 def judge(evidence: Evidence) -> tuple[Verdict, tuple[str, ...]]:
@@ -157,17 +159,18 @@ def judge(evidence: Evidence) -> tuple[Verdict, tuple[str, ...]]:
     doubts = {
         "run_failed": evidence.failed_runs > 0,
         "non_finite_output": not evidence.outputs_finite,
-        "clock_stepped": any(abs(step) > MAX_CLOCK_STEP for step in evidence.clock_steps),
         "too_few_runs": len(runs) < MIN_RUNS,
         "runs_missing": len(runs) + evidence.failed_runs < evidence.planned_runs,
         "runs_differ": _spread([run.median_ms for run in runs]) > MAX_SPREAD,
         "drift": any(_drift(run) > MAX_DRIFT for run in runs),
         "denormal_output": not evidence.outputs_normal,
+        "harness_cost": len(evidence.harness_shares) > 0
+        and float(np.median(evidence.harness_shares)) > MAX_HARNESS_SHARE,
     }
     reasons = tuple(name for name in REASONS if doubts.get(name) or name in of_conditions)
-    if any(REASONS[name].verdict is Verdict.INVALID for name in reasons):
-        return Verdict.INVALID, reasons
-    return (Verdict.NOISY if reasons else Verdict.VALID), reasons
+    verdicts = {REASONS[name].verdict for name in reasons}
+    worst = next((v for v in (Verdict.INVALID, Verdict.NOISY) if v in verdicts), Verdict.VALID)
+    return worst, reasons
 
 
 def _spread(medians: Sequence[float]) -> float:

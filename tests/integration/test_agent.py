@@ -16,7 +16,8 @@ import pytest
 
 from protocol.job import Count, Hint, Limits, Measure
 from protocol.layout import CampaignFolder
-from protocol.result import Nanoseconds, Status
+from protocol.result import Status
+from protocol.samples import Nanoseconds
 from protocol.status import AgentState
 from tests.integration.conftest import Bench, find_worker, workers
 from tests.support import make_job, planned_test, reference
@@ -28,7 +29,7 @@ LONG = Measure(duration_s=1, min_iterations=20, warmup_s=0.01)
 
 
 def nanoseconds(values: Nanoseconds) -> list[int]:
-    return [int(n) for n in np.frombuffer(values.data, dtype="<u8")]
+    return [int(n) for n in values.values]
 
 
 class TestMeasuring:
@@ -144,12 +145,10 @@ class TestMeasuring:
             "print(*sorted(set(sys.modules) - before))"
         )
         loaded = set(printed_by(script).split())
-        assert {name for name in loaded if "." not in name} <= {"agent", "numpy", "openvino", "protocol"}
+        # Not even OpenVINO's Python package: its C API is called.
+        assert {name for name in loaded if "." not in name} == {"agent", "numpy"}
         own = {name for name in loaded if name.startswith(("agent.", "protocol."))}
-        assert {name for name in own if not name.startswith("agent.worker")} == {
-            "protocol.engine",
-            "protocol.preprocessing",
-        }
+        assert all(name.startswith("agent.worker") for name in own)
 
     def test_the_measuring_process_has_no_thread_of_telemetry(self) -> None:
         script = (

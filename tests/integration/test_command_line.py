@@ -13,8 +13,10 @@ import struct
 import subprocess
 import sys
 import time
+import zlib
 from base64 import b64decode
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +112,15 @@ def raw(desk: Path, row: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def unpacked(values: dict[str, Any]) -> list[int]:
-    return list(struct.unpack(f"<{values['count']}Q", b64decode(values["base64"])))
+    """The numbers of a sequence, by the standard library alone."""
+    data = zlib.decompress(b64decode(values["base64"]))
+    count = values["count"]
+    assert len(data) == count * values["width"]
+    numbers = [0] * count
+    for place in range(values["width"]):
+        for at, byte in enumerate(struct.unpack_from(f"{count}B", data, place * count)):
+            numbers[at] |= byte << 8 * place
+    return list(accumulate(numbers)) if values["encoding"] == "differences" else numbers
 
 
 class TestACampaign:
@@ -147,7 +157,7 @@ class TestACampaign:
         """Every number of the table once more from the raw latencies, with nothing of fleetmark's."""
         for row in rows:
             batch = int(row["batch"])
-            medians, singles, rates, pooled = [], [], [], []
+            medians, singles, rates, shares, pooled = [], [], [], [], []
             for result in raw(desk, row):
                 starts = unpacked(result["samples"]["start_ns"])
                 latencies = unpacked(result["samples"]["latency_ns"])
@@ -157,6 +167,9 @@ class TestACampaign:
                 medians.append(statistics.median(latencies))
                 singles.append(total / count)
                 rates.append(batch * count / wall * 1e9)
+                beside = [result["compiled"][key] for key in ("streams", "requests")]
+                threads = 1 if row["scenario"] == "sync" else min(beside)
+                shares.append(100 * result["samples"]["harness_ns"] * count / wall / threads)
                 pooled += latencies
             assert len(medians) == 3
             latency = statistics.median(medians) / 1e6
@@ -165,6 +178,7 @@ class TestACampaign:
             assert float(row["throughput_fps"]) == pytest.approx(statistics.median(rates))
             fps = batch / latency * 1e3 if row["scenario"] == "sync" else statistics.median(rates)
             assert float(row["fps"]) == pytest.approx(fps)
+            assert float(row["harness_percent"]) == pytest.approx(statistics.median(shares))
             assert int(row["iterations"]) == len(pooled)
             assert float(row["latency_max_ms"]) == pytest.approx(max(pooled) / 1e6)
             assert float(row["latency_min_ms"]) == pytest.approx(min(pooled) / 1e6)

@@ -13,6 +13,7 @@ import gzip
 import json
 import os
 import resource
+import struct
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,6 @@ from agent.stop import Stop
 from agent.worker.spec import InputSpec, RunSpec
 from integrator.topologies import build
 from protocol.engine import openvino as ov
-from protocol.result import Nanoseconds
 
 HERE = Path(__file__).parent
 _IMAGE = InputSpec("image", (1, 3, 224, 224), "f32", 0.0, 1.0)
@@ -69,13 +69,9 @@ def _record(model: Path, folder: Path) -> dict[str, Any]:
     assert ending.report is not None, ending.stderr
     assert ending.report["status"] == "ok", ending.report
     others = (busy_after - busy_before) - (ours_after - ours_before) * os.sysconf("SC_CLK_TCK")
-    nanoseconds = Nanoseconds.model_validate(ending.report["samples"]["latency_ns"])
     return {
         "other_load": round(max(others, 0) / (all_after - all_before), 3),
-        "latency_us": [
-            int.from_bytes(nanoseconds.data[at : at + 8], "little") // 1000
-            for at in range(0, len(nanoseconds.data), 8)
-        ],
+        "latency_us": [nanoseconds // 1000 for (nanoseconds,) in struct.iter_unpack("<Q", ending.latency_ns)],
     }
 
 

@@ -10,15 +10,17 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from integrator.columns import COLUMNS
 from integrator.statistics.compare import Comparison, Outcome, compare, geometric_mean
+from integrator.statistics.harness import harness_share
 from integrator.statistics.summary import RunSummary, summarise_run, summarise_test
 from integrator.statistics.verdict import REASONS, Evidence, Verdict, judge
 from protocol.job import Scenario
-from protocol.result import Nanoseconds, Phases, Result, Samples, Status
+from protocol.result import CompiledSettings, Phases, Result, Status
+from protocol.samples import Samples
+from tests.support import make_samples
 
 DOCS = Path(__file__).parents[2] / "docs"
 CONCEPTS = (DOCS / "concepts.md").read_text(encoding="utf-8")
@@ -59,7 +61,6 @@ class Worked:
                 planned_runs=len(runs),
                 failed_runs=0,
                 outputs_finite=True,
-                clock_steps=[0.0] * len(runs),
             )
         )
         summary = summarise_test(runs, scenario=scenario, batch=batch)
@@ -79,14 +80,10 @@ def numbers(text: str) -> Iterator[float]:
             yield float(word)
 
 
-def packed(milliseconds: list[float]) -> Nanoseconds:
-    return Nanoseconds.pack(np.rint(np.array(milliseconds) * 1e6).astype("<u8").tobytes())
-
-
-def samples(latencies_ms: list[float], starts_ms: list[float] | None = None) -> Samples:
+def samples(latencies_ms: list[float], starts_ms: list[float] | None = None, **changes: Any) -> Samples:
     """Where no starts are given, each iteration starts when the one before it has completed."""
     starts = [0.0, *accumulate(latencies_ms)][:-1] if starts_ms is None else starts_ms
-    return Samples(start_ns=packed(starts), latency_ns=packed(latencies_ms), wall_ns=0, clock_step_ns=0)
+    return make_samples(starts, latencies_ms, **changes)
 
 
 def run_of(latencies_ms: list[float], starts_ms: list[float] | None) -> RunSummary:
@@ -202,3 +199,20 @@ def test_the_lines_that_decode_a_result_do(tmp_path: Path) -> None:
     names: dict[str, Any] = {"FILE": file}
     exec(code, names)
     assert names["latencies_ms"] == latencies_ms
+    assert names["starts_ms"] == [0.0, 10.0, 22.5]
+
+
+def test_the_worked_share_of_the_harness() -> None:
+    text = " ".join(CONCEPTS.split())
+    worked = re.search(
+        r"A cost of (\d+) µs, (\d+) iterations and (\d+) s are ([\d.]+) %; "
+        r"with (\d+) streams and (\d+) requests ([\d.]+) %\.",
+        text,
+    )
+    assert worked
+    cost_us, iterations, seconds, sync, streams, requests, side_by_side = (float(n) for n in worked.groups())
+    of_run = samples([1e3 * seconds / iterations] * int(iterations), harness_ns=1e3 * cost_us)
+    compiled = CompiledSettings(streams=int(streams), requests=int(requests))
+    for scenario, percent in ((Scenario.SYNC, sync), (Scenario.ASYNC, side_by_side)):
+        share = harness_share(summarise_run(of_run), of_run, scenario=scenario, compiled=compiled)
+        assert share == pytest.approx(percent / 100)

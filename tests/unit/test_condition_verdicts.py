@@ -61,7 +61,6 @@ def judged(*of_runs: Conditions | None, runs: list[RunSummary] | None = None, **
         "planned_runs": len(runs),
         "failed_runs": 0,
         "outputs_finite": True,
-        "clock_steps": [0.0] * len(runs),
         "conditions": of_runs,
     }
     return judge(Evidence(**{**fields, **changes}))

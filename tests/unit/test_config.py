@@ -89,7 +89,7 @@ def test_every_default_is_the_documented_one(tmp_path: Path) -> None:
         "exclude": (),
         "include": (),
         "runs": 10,
-        "measure": Measure().model_dump(),
+        "measure": {**Measure().model_dump(), "timed_region": "inference"},
         "limits": Limits().model_dump(),
         "seed": 1,
     }
@@ -98,10 +98,36 @@ def test_every_default_is_the_documented_one(tmp_path: Path) -> None:
 
 def test_measure_and_limits_are_the_records_of_the_job(tmp_path: Path) -> None:
     campaign = campaign_of(MODELS + "measure: {duration_s: 2}\nlimits: {memory_mb: 512}\n", tmp_path)
-    assert campaign.measure == Measure(duration_s=2.0)
+    assert campaign.measure.of_job() == Measure(duration_s=2.0)
     assert campaign.limits == Limits(memory_mb=512)
     given_in_code = Campaign(schema_version=1, name="x", models=campaign.models, measure=campaign.measure)
     assert given_in_code.measure == campaign.measure
+
+
+@pytest.mark.parametrize(
+    ("given", "target"),
+    [
+        ("0.02", 0.02),
+        ("2 %", 0.02),
+        ("0.5%", 0.005),
+        ('"1 %"', 0.01),
+        ("none", None),
+        ("null", None),
+    ],
+)
+def test_an_interval_target_is_a_share_or_none(given: str, target: float | None, tmp_path: Path) -> None:
+    campaign = campaign_of(f"{MODELS}measure: {{interval_target: {given}}}\n", tmp_path)
+    assert campaign.measure.of_job() == Measure(interval_target=target)
+
+
+def test_a_short_run_needs_no_shorter_least(tmp_path: Path) -> None:
+    """Who asks for 0.1 s need not know that a run measures 0.25 s at least, unless told otherwise."""
+    short = campaign_of(MODELS + "measure: {duration_s: 0.1}\n", tmp_path).measure
+    assert (short.duration_s, short.min_duration_s) == (0.1, 0.1)
+    assert campaign_of(MODELS + "measure: {duration_s: 9}\n", tmp_path).measure.min_duration_s == 0.25
+    assert Measure(duration_s=1, min_duration_s=1).min_duration_s == 1
+    with pytest.raises(ValueError, match=r"min_duration_s \(2\) is more than duration_s \(1\)"):
+        Measure(duration_s=1, min_duration_s=2)
 
 
 def test_a_model_of_ones_own(tmp_path: Path) -> None:
@@ -382,6 +408,44 @@ CAMPAIGN_PROBLEMS = {
             "F:6:59: measure.max_iterations: 20000000 is too large; expected at most 10,000,000",
             "F:7:25: limits.run_timeout_s: inf is not a finite number",
             "F:7:42: limits.memory_mb: 10 is too small; expected at least 64",
+        ],
+    ),
+    "a least that is more than the most": (
+        MODELS + "measure: {min_duration_s: 9}\nruns: 0\n",
+        [
+            "F:4:27: measure.min_duration_s: 9 is more than duration_s (5)",
+            "F:5:7: runs: 0 is too small; expected at least 1",
+        ],
+    ),
+    **{
+        f"interval_target {value}": (
+            f"{MODELS}measure: {{interval_target: {value}}}\n",
+            [
+                (
+                    f"F:4:28: measure.interval_target: {shown_value} is neither none nor a share between "
+                    f"0 and 1, such as 0.01 or 1 %{near}"
+                )
+            ],
+        )
+        for value, shown_value, near in (
+            ("1", "1", ' (did you mean "1 %"?)'),
+            ("0", "0", ""),
+            ("100 %", '"100 %"', ""),
+            ("0 %", '"0 %"', ""),
+            ("-1 %", '"-1 %"', ""),
+            ("true", "true", ""),
+            (".nan", "nan", ""),
+            ("never", '"never"', ""),
+            ("[0.1]", "a list", ""),
+        )
+    },
+    "timed_region": (
+        MODELS + "measure: {timed_region: with_input_cpoy}\n",
+        [
+            (
+                'F:4:25: measure.timed_region: "with_input_cpoy" is not one of inference, with_input_copy '
+                '(did you mean "with_input_copy"?)'
+            )
         ],
     ),
     "contradicting numbers, beside another error": (
@@ -735,7 +799,7 @@ def test_every_key_is_in_the_example_of_every_key(tmp_path: Path) -> None:
         "matrix": (raw["matrix"], Matrix),
         "exclude": (raw["exclude"][1], Rule),
         "include": (raw["include"][1], Extra),
-        "measure": (raw["measure"], Measure),
+        "measure": (raw["measure"], type(campaign.measure)),
         "limits": (raw["limits"], Limits),
     }
     for section, (given_keys, model) in sections.items():
@@ -794,7 +858,7 @@ def test_every_key_of_a_schema_has_a_title_and_a_description(schema: dict[str, A
             checked += 1
         if "properties" in node:
             assert node["additionalProperties"] is False
-    assert checked == (6 if schema["title"] == "fleetmark lab" else 85)
+    assert checked == (6 if schema["title"] == "fleetmark lab" else 88)
 
 
 def test_units_are_in_the_descriptions_of_the_schema() -> None:

@@ -13,9 +13,11 @@ from pydantic import TypeAdapter
 
 from integrator.config import Campaign, Lab, load_both
 from integrator.matrix import LeftOut, expand, schedule
+from integrator.models import PreparedModel
+from integrator.plan import make_plan
 from integrator.setting import Setting
 from protocol.errors import ConfigurationError
-from protocol.job import Hint, Scenario
+from protocol.job import Hint, Job, Measure, ModelFile, ModelRef, Scenario
 from protocol.layout import TestId
 
 BUILTIN = ("resnet-50", "minilm-l6")
@@ -349,6 +351,7 @@ FURTHER: dict[str, Any] = {
     "cache": "yes",
     "properties": (("ENABLE_CPU_RESERVATION", "YES"),),
     "preprocess": "[]",
+    "timed_region": "with_input_copy",
 }
 
 
@@ -356,10 +359,16 @@ def test_every_further_setting_changes_the_id() -> None:
     ids = {setting(**{key: value}).test_id() for key, value in FURTHER.items()}
     assert len(ids | {setting().test_id()}) == len(FURTHER) + 1
     assert setting(pinning="no").test_id().startswith("resnet-50-native-cpu-sync-b1-latency-pin-no-")
+    assert (
+        setting(timed_region="with_input_copy")
+        .test_id()
+        .startswith("resnet-50-native-cpu-sync-b1-latency-copy-")
+    )
 
 
 def test_further_settings_are_dimensions_and_reach_the_setting() -> None:
-    keys = {key: value for key, value in FURTHER.items() if key not in {"properties", "preprocess"}}
+    others = {"properties", "preprocess", "timed_region"}
+    keys = {key: value for key, value in FURTHER.items() if key not in others}
     campaign = campaign_of(
         matrix={
             "scenarios": "async",
@@ -436,6 +445,33 @@ any_setting = st.builds(
     threads=counts,
     requests=counts,
 )
+
+
+def test_the_timed_region_of_the_campaign_is_its_tests() -> None:
+    """And the rest of `measure` is the job's."""
+    model = ModelRef(
+        name="resnet-50",
+        precision="FP32",
+        sha256="a" * 64,
+        entry="m.xml",
+        files=(ModelFile(name="m.xml", size=1, sha256="a" * 64),),
+    )
+
+    def plan_of(**measure: Any) -> Job:
+        campaign = campaign_of(matrix={"scenarios": "sync"}, measure=measure)
+        prepared = PreparedModel(model, Path("/m"), ())
+        (job,) = make_plan(lab_of(box=["CPU"]), campaign, lambda *_: prepared).jobs
+        return job
+
+    (plain,) = plan_of().tests
+    job = plan_of(timed_region="with_input_copy", interval_target="none", duration_s=0.1)
+    (copying,) = job.tests
+    assert (plain.timed_region, copying.timed_region) == ("inference", "with_input_copy")
+    assert plain.id == setting(precision="FP32").test_id()
+    assert copying.id == setting(precision="FP32", timed_region="with_input_copy").test_id()
+    assert job.measure == Measure(interval_target=None, duration_s=0.1, min_duration_s=0.1)
+
+
 relaxed = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from integrator.columns import COLUMNS
@@ -17,8 +16,8 @@ from integrator.publish import publish
 from integrator.store import CampaignRecord, CampaignStore
 from protocol.errors import UserError
 from protocol.job import Job, ModelFile, ModelRef, Scenario
-from protocol.result import CompiledSettings, Nanoseconds, Phases, Result, Samples, Status
-from tests.support import make_job, planned_test
+from protocol.result import CompiledSettings, Phases, Result, Status
+from tests.support import make_job, make_samples, planned_test
 
 MODEL = ModelRef(
     name="tiny",
@@ -36,9 +35,6 @@ def job(**changes: Any) -> Job:
 
 
 def ok(test: str, run: int, latency_ms: float = 10.0, **changes: Any) -> Result:
-    def packed(values: list[float]) -> Nanoseconds:
-        return Nanoseconds.pack((np.array(values) * 1e6).astype("<u8").tobytes())
-
     count = 100
     fields: dict[str, Any] = {
         "campaign": job().campaign,
@@ -54,11 +50,12 @@ def ok(test: str, run: int, latency_ms: float = 10.0, **changes: Any) -> Result:
         ),
         "phases": Phases(compile_ms=100.0 + run, first_inference_ms=5.0, total_ms=2000),
         "outputs_finite": True,
-        "samples": Samples(
-            start_ns=packed([latency_ms * n for n in range(count)]),
-            latency_ns=packed([latency_ms] * count),
+        "samples": make_samples(
+            [latency_ms * n for n in range(count)],
+            [latency_ms] * count,
             wall_ns=int(latency_ms * count * 1e6),
-            clock_step_ns=0,
+            stopped="precise",
+            harness_ns=20_000.0,
         ),
     }
     return Result(**{**fields, **changes})
@@ -122,7 +119,43 @@ def test_good_runs_become_one_row() -> None:
         "throughput_low_fps": "needs 3 more runs",
         "throughput_high_fps": "needs 3 more runs",
         "settings": None,
+        "timed_region": "inference",
+        "stopped": "precise",
+        "harness_percent": pytest.approx(100 * 0.02 / 10.1),
     }
+
+
+def test_why_runs_ended_is_counted_where_they_differ() -> None:
+    reasons = ["time", "precise", "time"]
+    results = [
+        ok(SYNC.id, n, samples=make_samples([0, 10], [10, 10], stopped=reason))
+        for n, reason in enumerate(reasons)
+    ]
+    assert rows(results)[SYNC.id]["stopped"] == "1 precise, 2 time"
+    assert rows([ok(SYNC.id, 0)])[SYNC.id]["stopped"] == "precise"
+
+
+def test_the_harness_costs_less_where_streams_share_it() -> None:
+    """Of async, divided by the 2 streams and not by the 3 requests; unknown where the streams are."""
+    results = [ok(ASYNC.id, n) for n in range(3)]
+    assert rows(results)[ASYNC.id]["harness_percent"] == pytest.approx(0.1)
+    unknown = [ok(ASYNC.id, n, compiled=CompiledSettings(requests=3)) for n in range(3)]
+    assert rows(unknown)[ASYNC.id]["harness_percent"] is None
+
+
+def test_a_costly_harness_is_named_and_leaves_the_row_valid() -> None:
+    results = [
+        ok(SYNC.id, n, samples=make_samples([0, 10], [10, 10], harness_ns=200_000.0)) for n in range(3)
+    ]
+    row = rows(results)[SYNC.id]
+    assert row["harness_percent"] == pytest.approx(2.0)
+    assert "harness_cost" in row["verdict_reasons"].split()
+    assert row["verdict"] == "valid"
+
+
+def test_the_timed_region_is_that_of_the_test() -> None:
+    test = planned_test(MODEL, timed_region="with_input_copy")
+    assert list(merge([make_job([MODEL], [test])], {}, {})["timed_region"]) == ["with_input_copy"]
 
 
 def test_six_runs_have_intervals() -> None:
@@ -290,6 +323,7 @@ class TestStore:
             (f"{SYNC.id}.0.json.gz", ok(SYNC.id, 1).to_gzip()),
             (f"{SYNC.id}.0.json.gz", ok(SYNC.id, 0, machine="other").to_gzip()),
             (f"{SYNC.id}.0.json.gz", ok(SYNC.id, 0, campaign="other").to_gzip()),
+            (f"{SYNC.id}.0.json.gz", ok(SYNC.id, 0, timed_region="with_input_copy").to_gzip()),
             (f"{SYNC.id}.9.json.gz", ok(SYNC.id, 9).to_gzip()),
             ("never-planned.0.json.gz", ok("never-planned", 0).to_gzip()),
         ],

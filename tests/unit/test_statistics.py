@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from integrator.statistics.harness import harness_share
 from integrator.statistics.percentiles import percentile, samples_needed
 from integrator.statistics.summary import RunSummary, summarise_run, summarise_test
 from integrator.statistics.verdict import REASONS, Evidence, Verdict, judge
 from protocol.job import Scenario
-from protocol.result import Nanoseconds, Samples
-
-
-def samples(starts_ms: list[float], latencies_ms: list[float]) -> Samples:
-    def packed(values: list[float]) -> Nanoseconds:
-        return Nanoseconds.pack((np.array(values) * 1e6).astype("<u8").tobytes())
-
-    return Samples(
-        start_ns=packed(starts_ms), latency_ns=packed(latencies_ms), wall_ns=10**9, clock_step_ns=0
-    )
+from protocol.result import CompiledSettings
+from tests.support import make_samples
 
 
 def run_of(latencies_ms: list[float]) -> RunSummary:
     starts = np.concatenate([[0.0], np.cumsum(latencies_ms)[:-1]])
-    return summarise_run(samples(list(starts), latencies_ms))
+    return summarise_run(make_samples(list(starts), latencies_ms))
 
 
 class TestPercentiles:
@@ -57,7 +51,7 @@ class TestPercentiles:
 class TestSummary:
     def test_sync(self) -> None:
         """4 batches of 8 in 10, 10, 12 and 20 ms with 1 ms between them."""
-        run = summarise_run(samples([0, 11, 22, 35], [10, 10, 12, 20]))
+        run = summarise_run(make_samples([0, 11, 22, 35], [10, 10, 12, 20]))
         summary = summarise_test([run], scenario=Scenario.SYNC, batch=8)
         assert summary.latency_ms == 11.0
         assert summary.single_pass_ms == 52 / 4
@@ -68,7 +62,7 @@ class TestSummary:
 
     def test_async(self) -> None:
         """Two requests at a time, 6 inferences of 20 ms in pairs, each pair after the other."""
-        run = summarise_run(samples([0, 0, 20, 20, 40, 40], [20] * 6))
+        run = summarise_run(make_samples([0, 0, 20, 20, 40, 40], [20] * 6))
         summary = summarise_test([run], scenario=Scenario.ASYNC, batch=4)
         assert summary.latency_ms == 20.0
         assert summary.single_pass_ms == pytest.approx(60 / 6)
@@ -76,7 +70,7 @@ class TestSummary:
         assert summary.fps == summary.throughput_fps
 
     def test_the_last_completion_counts_not_the_last_start(self) -> None:
-        run = summarise_run(samples([0, 1], [100, 5]))
+        run = summarise_run(make_samples([0, 1], [100, 5]))
         assert run.wall_s == 0.1
 
     def test_a_test_is_the_median_of_its_runs_not_of_all_inferences(self) -> None:
@@ -111,6 +105,31 @@ class TestSummary:
             assert summary.fps == pytest.approx(1e3 * batch / summary.single_pass_ms)
 
 
+class TestHarness:
+    """100 inferences of 10 ms in a second, each with 50 µs of the harness's own."""
+
+    RUN = run_of([10.0] * 100)
+
+    def share(self, scenario: Scenario, **compiled: Any) -> float | None:
+        samples = make_samples([0.0], [10.0], harness_ns=50_000.0)
+        settings = CompiledSettings(**compiled)
+        return harness_share(self.RUN, samples, scenario=scenario, compiled=settings)
+
+    def test_sync(self) -> None:
+        assert self.share(Scenario.SYNC) == pytest.approx(0.005)
+
+    @pytest.mark.parametrize(("streams", "requests", "threads"), [(4, 8, 4), (8, 4, 4), (1, 4, 1)])
+    def test_async_costs_are_borne_side_by_side(self, streams: int, requests: int, threads: int) -> None:
+        share = self.share(Scenario.ASYNC, streams=streams, requests=requests)
+        assert share == pytest.approx(0.005 / threads)
+
+    @pytest.mark.parametrize("compiled", [{"streams": 2}, {"requests": 2}, {}])
+    def test_async_on_unknown_streams_is_unknown(self, compiled: dict[str, int]) -> None:
+        assert self.share(Scenario.ASYNC, **compiled) is None
+        samples = make_samples([0.0], [10.0], harness_ns=50_000.0)
+        assert harness_share(self.RUN, samples, scenario=Scenario.ASYNC, compiled=None) is None
+
+
 class TestVerdict:
     STEADY = run_of([10.0, 10.1] * 20)
 
@@ -120,7 +139,6 @@ class TestVerdict:
             "planned_runs": 3,
             "failed_runs": 0,
             "outputs_finite": True,
-            "clock_steps": [0.0] * 3,
         }
         return Evidence(**{**fields, **changes})  # type: ignore[arg-type]
 
@@ -132,7 +150,6 @@ class TestVerdict:
         [
             ({"failed_runs": 1, "planned_runs": 4}, Verdict.INVALID, "run_failed"),
             ({"outputs_finite": False}, Verdict.INVALID, "non_finite_output"),
-            ({"clock_steps": [0.0, -0.02, 0.0]}, Verdict.INVALID, "clock_stepped"),
             ({"runs": [STEADY] * 2, "planned_runs": 2}, Verdict.NOISY, "too_few_runs"),
             ({"planned_runs": 4}, Verdict.NOISY, "runs_missing"),
             ({"runs": [STEADY, STEADY, run_of([10.7] * 40)]}, Verdict.NOISY, "runs_differ"),
@@ -141,6 +158,13 @@ class TestVerdict:
     )
     def test_each_doubt(self, changes: dict[str, object], verdict: Verdict, reason: str) -> None:
         assert judge(self.evidence(**changes)) == (verdict, (reason,))
+
+    def test_what_the_harness_costs_is_a_remark(self) -> None:
+        assert judge(self.evidence(harness_shares=[0.02, 0.009, 0.009])) == (Verdict.VALID, ())
+        costly = self.evidence(harness_shares=[0.0, 0.011, 0.02])
+        assert judge(costly) == (Verdict.VALID, ("harness_cost",))
+        doubted = self.evidence(harness_shares=[0.011], planned_runs=4)
+        assert judge(doubted) == (Verdict.NOISY, ("runs_missing", "harness_cost"))
 
     def test_one_invalid_reason_decides(self) -> None:
         verdict, reasons = judge(self.evidence(outputs_finite=False, planned_runs=5))
