@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 import os
 import tempfile
@@ -24,7 +23,6 @@ from protocol.job import AUTO, Count, Job, ModelRef, PlannedTest, ScheduledRun
 from protocol.layout import CampaignFolder, split_result_name
 from protocol.machine import MachineDescription
 from protocol.result import CompiledSettings, Conditions, FedInput, Phases, Result, Status
-from protocol.samples import Samples
 from protocol.status import AgentState, Heartbeat
 from protocol.transfer import TransferClient
 from protocol.version import __version__
@@ -164,7 +162,7 @@ class JobRunner:
         ending: Ending | None,
     ) -> Result:
         report = (ending.report if ending else None) or {}
-        compiled, samples = report.get("compiled"), report.get("samples")
+        compiled = report.get("compiled")
         conditions = report.get("conditions")
         return Result(
             campaign=self._job.campaign,
@@ -176,6 +174,7 @@ class JobRunner:
             reason=outcome.reason,
             started_at=started_at,
             openvino_version=report.get("openvino_version") or self._openvino,
+            timed_region=test.timed_region,
             preprocessing=any(entry.preprocess for entry in test.inputs),
             inputs=tuple(FedInput.model_validate(entry) for entry in report.get("inputs", ())),
             compiled=self._compiled(compiled) if compiled else None,
@@ -184,17 +183,7 @@ class JobRunner:
             outputs_finite=report.get("outputs_finite"),
             outputs_normal=report.get("outputs_normal"),
             conditions=Conditions.model_validate(conditions) if conditions else None,
-            timed_region=test.timed_region,
-            samples=Samples.pack(
-                base64.b64decode(samples["start_ns"]["base64"]),
-                base64.b64decode(samples["latency_ns"]["base64"]),
-                wall_ns=samples["wall_ns"],
-                segments=1,
-                stopped="time",
-                harness_ns=0.0,
-            )
-            if samples
-            else None,
+            samples=ending.samples if ending else None,
         )
 
     def _compiled(self, reported: dict[str, Any]) -> CompiledSettings:
@@ -293,6 +282,9 @@ def _run_spec(
         warmup_s=job.measure.warmup_s,
         memory_mb=job.limits.memory_mb,
         seed=job.seed,
+        timed_region=test.timed_region,
+        interval_target=job.measure.interval_target,
+        min_duration_s=job.measure.min_duration_s,
         settings={key: str(value) for key in _FURTHER if (value := getattr(test, key)) != AUTO},
         properties=test.properties,
         cache_dir={AUTO: None, "yes": str(kept), "no": ""}[test.cache],

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from agent.stop import Stop
-from agent.worker.spec import PHASE, REPORT, STDERR, STDOUT, RunSpec
+from agent.worker.spec import LATENCIES, PHASE, REPORT, STARTS, STDERR, STDOUT, RunSpec
+from protocol.samples import Samples
 
 __all__ = ["Ending", "execute"]
 
 _TAIL_BYTES = 4096
-_MAX_REPORT_BYTES = 512 << 20
+_MAX_REPORT_BYTES = 64 << 20
+_MAX_TIMES_BYTES = 8 * 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,20 @@ class Ending:
     phase: str | None
     """The last phase that the run said it entered."""
     report: dict[str, Any] | None
+    start_ns: bytes
+    latency_ns: bytes
+    """What the run wrote of its raw times."""
     stderr: str
     """The end of what the run printed as errors."""
     oom_kills: int
     """Processes that the kernel killed for memory on this machine meanwhile."""
     seconds: float
+
+    @property
+    def samples(self) -> Samples | None:
+        """The run's raw times, packed; None where it did not get that far."""
+        measured = (self.report or {}).get("samples")
+        return Samples.pack(self.start_ns, self.latency_ns, **measured) if measured else None
 
 
 def execute(spec: RunSpec, folder: Path, *, timeout_s: float, stop: Stop) -> Ending:
@@ -74,6 +85,8 @@ def execute(spec: RunSpec, folder: Path, *, timeout_s: float, stop: Stop) -> End
         stopped=stopped,
         phase=_read_text(folder / PHASE),
         report=_read_report(folder / REPORT),
+        start_ns=_read_bytes(folder / STARTS, _MAX_TIMES_BYTES) or b"",
+        latency_ns=_read_bytes(folder / LATENCIES, _MAX_TIMES_BYTES) or b"",
         stderr=_tail(folder / STDERR),
         oom_kills=_oom_kills() - oom_before,
         seconds=time.monotonic() - begin,
@@ -112,12 +125,17 @@ def _read_text(path: Path) -> str | None:
 
 def _read_report(path: Path) -> dict[str, Any] | None:
     try:
-        if path.stat().st_size > _MAX_REPORT_BYTES:
-            return None
-        report = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        report = json.loads(_read_bytes(path, _MAX_REPORT_BYTES) or b"")
+    except ValueError:
         return None
     return report if isinstance(report, dict) else None
+
+
+def _read_bytes(path: Path, limit: int) -> bytes | None:
+    try:
+        return None if path.stat().st_size > limit else path.read_bytes()
+    except OSError:
+        return None
 
 
 def _tail(path: Path) -> str:

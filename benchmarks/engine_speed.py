@@ -12,7 +12,6 @@ benchmark_app at least 1.00.
 from __future__ import annotations
 
 import argparse
-import base64
 import json
 import os
 import shutil
@@ -34,7 +33,6 @@ from integrator.topologies import TOPOLOGIES, build
 from integrator.topologies.opset import ops
 from protocol.engine import openvino as ov
 from protocol.job import Hint, Input, PlannedTest, Scenario
-from protocol.samples import Samples
 
 HERE = Path(__file__).parent
 HINTS = {"sync": "LATENCY", "async": "THROUGHPUT"}
@@ -106,13 +104,8 @@ def ours(model: Path, scenario: str, seconds: float) -> Figures:
     )
     with tempfile.TemporaryDirectory() as folder, Stop() as stop:
         ending = execute(spec, Path(folder), timeout_s=600, stop=stop)
-    if ending.report is None or ending.report["status"] != "ok":
+    if (samples := ending.samples) is None:
         raise RuntimeError(f"the run failed: {ending.report or ending.stderr}")
-    seen = ending.report["samples"]
-    starts, latencies = (base64.b64decode(seen[key]["base64"]) for key in ("start_ns", "latency_ns"))
-    samples = Samples.pack(
-        starts, latencies, wall_ns=seen["wall_ns"], segments=1, stopped="time", harness_ns=0.0
-    )
     summary = summarise_run(samples)
     wall_s = samples.wall_ns / 1e9
     return Figures(summary.iterations / wall_s, summary.median_ms * 1e3)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from protocol.engine import openvino as ov
+from agent.worker.openvino_c import CompiledModel, OpenVinoError
 
-__all__ = ["read_settings", "read_split"]
+__all__ = ["parse_nested", "read_settings"]
 
-_NOT_LAYERS = frozenset({"Constant", "Parameter", "Result"})
+_PAIR = re.compile(r"[A-Za-z][A-Za-z0-9_.]*:")
 _BATCH_BEHIND = (
     "NUM_STREAMS",
     "INFERENCE_NUM_THREADS",
@@ -25,17 +25,17 @@ _BATCH_BEHIND = (
 """What BATCH answers for the device behind it, and does not list."""
 
 
-def read_settings(compiled: ov.CompiledModel, *, requests: int) -> dict[str, Any]:
+def read_settings(compiled: CompiledModel, *, requests: int) -> dict[str, Any]:
     """The settings in force: the fields of `protocol.result.CompiledSettings`, less `split`.
 
     A device that combines others (AUTO, MULTI, HETERO) keeps the numbers with the devices it chose; the
     number is then that of the one device, or unknown where there are several.
     """
     properties = {}
-    for name in compiled.get_property("SUPPORTED_PROPERTIES"):
+    for name in compiled.get_property("SUPPORTED_PROPERTIES").split():
         try:
             properties[name] = compiled.get_property(name)
-        except Exception as error:  # a plugin may list what it cannot tell; the rest is of use
+        except OpenVinoError as error:  # a plugin may list what it cannot tell; the rest is of use
             properties[name] = f"unreadable: {error}"
     behind = _behind(properties)
     unlisted = _BATCH_BEHIND if "AUTO_BATCH_TIMEOUT" in properties else ()
@@ -46,104 +46,93 @@ def read_settings(compiled: ov.CompiledModel, *, requests: int) -> dict[str, Any
         "requests": requests,
         "optimal_requests": _number(properties.get("OPTIMAL_NUMBER_OF_INFER_REQUESTS")),
         "hint": _hint(properties, behind),
-        "inference_precision": _text(_find(properties, behind, "INFERENCE_PRECISION_HINT")),
-        "execution_mode": _text(_find(properties, behind, "EXECUTION_MODE_HINT")),
+        "inference_precision": _find(properties, behind, "INFERENCE_PRECISION_HINT"),
+        "execution_mode": _find(properties, behind, "EXECUTION_MODE_HINT"),
         "pinning": _truth(_find(properties, behind, "ENABLE_CPU_PINNING")),
         "hyper_threading": _truth(_find(properties, behind, "ENABLE_HYPER_THREADING")),
-        "core_type": _text(_find(properties, behind, "SCHEDULING_CORE_TYPE")),
+        "core_type": _find(properties, behind, "SCHEDULING_CORE_TYPE"),
         "hint_requests": _number(_find(properties, behind, "PERFORMANCE_HINT_NUM_REQUESTS")),
         "loaded_from_cache": _truth(_find(properties, behind, "LOADED_FROM_CACHE")),
-        "execution_devices": [str(device) for device in properties.get("EXECUTION_DEVICES", ())],
+        "execution_devices": properties.get("EXECUTION_DEVICES", "").split(),
         "device_requests": _requests_of(behind),
         "properties": dict(sorted(_as_texts(properties, behind))),
     }
 
 
-def read_split(core: ov.Core, model: ov.Model, device: str) -> dict[str, int]:
-    """How many layers of the model HETERO puts on each device; empty for other devices.
+def parse_nested(text: str) -> dict[str, dict[str, str]]:
+    """Properties of devices as OpenVINO writes them: `{CPU:{NUM_STREAMS:2,LOG_LEVEL:LOG_NONE}}`.
 
-    Raises:
-        RuntimeError: a device of the list cannot be asked.
+    A value may hold commas and colons: a new pair begins where a comma is followed by a name and a colon.
     """
-    if not device.startswith("HETERO:"):
-        return {}
-    where = core.query_model(model, device)
-    layers = [node.get_friendly_name() for node in model.get_ops() if node.get_type_name() not in _NOT_LAYERS]
-    return dict(Counter(str(where[name]) for name in layers if name in where))
+    found: dict[str, dict[str, str]] = {}
+    for device, body in re.findall(r"([\w.\-()]+):\{([^{}]*)\}", text):
+        pairs: list[str] = []
+        for piece in body.split(","):
+            if pairs and not _PAIR.match(piece):
+                pairs[-1] += f",{piece}"
+            else:
+                pairs.append(piece)
+        split = (pair.partition(":") for pair in pairs)
+        found[device] = {name: value for name, colon, value in split if colon}
+    return found
 
 
-def _behind(properties: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _behind(properties: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """The properties of each device behind this one."""
-    nested = properties.get("DEVICE_PROPERTIES")
-    if not isinstance(nested, dict):
-        return {}
-    return {str(name): values for name, values in nested.items() if isinstance(values, dict)}
+    return parse_nested(properties.get("DEVICE_PROPERTIES", ""))
 
 
-def _unlisted(compiled: ov.CompiledModel, names: tuple[str, ...]) -> dict[str, Any]:
+def _unlisted(compiled: CompiledModel, names: tuple[str, ...]) -> dict[str, str]:
     """Of some properties that the model answers for without listing them, those that it has."""
     found = {}
     for name in names:
         try:
             found[name] = compiled.get_property(name)
-        except RuntimeError:  # the device does not know it
+        except OpenVinoError:  # the device does not know it
             continue
     return found
 
 
-def _find(properties: dict[str, Any], behind: dict[str, dict[str, Any]], name: str) -> Any:
+def _find(properties: Mapping[str, str], behind: Mapping[str, Mapping[str, str]], name: str) -> str | None:
     if name in properties:
         return properties[name]
     values = [values[name] for values in behind.values() if name in values]
     return values[0] if len(values) == 1 else None
 
 
-def _hint(properties: dict[str, Any], behind: dict[str, dict[str, Any]]) -> str | None:
+def _hint(properties: Mapping[str, str], behind: Mapping[str, Mapping[str, str]]) -> str | None:
     """The hint in force; MULTI always reports `THROUGHPUT` and hands on what it was told."""
-    told = {_text(values["PERFORMANCE_HINT"]) for values in behind.values() if "PERFORMANCE_HINT" in values}
-    own = _text(properties.get("PERFORMANCE_HINT"))
+    told = {values["PERFORMANCE_HINT"] for values in behind.values() if "PERFORMANCE_HINT" in values}
+    own = properties.get("PERFORMANCE_HINT")
     if len(told) == 1 and own in {None, "THROUGHPUT"}:
         return told.pop()
     return own
 
 
-def _requests_of(behind: dict[str, dict[str, Any]]) -> dict[str, int]:
+def _requests_of(behind: Mapping[str, Mapping[str, str]]) -> dict[str, int]:
     numbers = {
         name: _number(values.get("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) for name, values in behind.items()
     }
     return {name: number for name, number in numbers.items() if number is not None}
 
 
-def _as_texts(properties: dict[str, Any], behind: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str]]:
+def _as_texts(
+    properties: Mapping[str, str], behind: Mapping[str, Mapping[str, str]]
+) -> Iterator[tuple[str, str]]:
     for name, value in properties.items():
         if name != "DEVICE_PROPERTIES" or not behind:
-            yield name, _as_text(value)
+            yield name, value
     for device, values in behind.items():
         for name, value in values.items():
-            yield f"{device}.{name}", _as_text(value)
+            yield f"{device}.{name}", value
 
 
-def _number(value: Any) -> int | None:
+def _number(value: str | None) -> int | None:
     try:
-        return int(value)
-    except (TypeError, ValueError):
+        return None if value is None else int(value)
+    except ValueError:
         return None
 
 
-def _truth(value: Any) -> bool | None:
-    if isinstance(value, bool):
-        return value
-    return {"YES": True, "TRUE": True, "NO": False, "FALSE": False}.get(str(value).upper())
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else _as_text(value)
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, ov.Type):
-        return str(value.get_type_name())
-    # Enumerations print as Class.MEMBER; the member is what OpenVINO's documentation calls it.
-    text = str(value)
-    head, _, member = text.rpartition(".")
-    return member if head.isidentifier() and member.isidentifier() else text
+def _truth(value: str | None) -> bool | None:
+    return {"YES": True, "TRUE": True, "NO": False, "FALSE": False}.get((value or "").upper())

@@ -34,8 +34,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 Values = dict[str, float]
 
 
-def timer_resolution_ns(clock: Callable[[], int] = time.time_ns) -> int:
-    """How finely `clock` counts; by default the system's, which OpenVINO takes latencies by.
+def timer_resolution_ns(clock: Callable[[], int] = time.perf_counter_ns) -> int:
+    """How finely `clock` counts; by default the monotonic one, which latencies are taken by.
 
     A clock that shows the same time twice is as coarse as its smallest step; of one that never does, what the
     kernel says is all that is known.
@@ -46,7 +46,7 @@ def timer_resolution_ns(clock: Callable[[], int] = time.time_ns) -> int:
         while (step := clock() - readings[-1]) <= 0:
             pass
         return min([step, *(step for step in steps if step > 0)])
-    return max(1, round(time.clock_getres(time.CLOCK_REALTIME) * 1e9))
+    return max(1, round(time.clock_getres(time.CLOCK_MONOTONIC) * 1e9))
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ DEVICE_PROPERTIES; and what nobody takes is an error here.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
 
+from agent.worker.openvino_c import Core, OpenVinoError
 from agent.worker.spec import RunSpec
-from protocol.engine import openvino as ov
 
 __all__ = ["candidates", "configuration", "named_devices", "place", "properties_of"]
 
@@ -53,7 +52,7 @@ def properties_of(spec: RunSpec) -> dict[str, str]:
     return given
 
 
-def configuration(core: ov.Core, spec: RunSpec) -> dict[str, Any]:
+def configuration(core: Core, spec: RunSpec) -> dict[str, str]:
     """What `compile_model` is given.
 
     Raises:
@@ -62,14 +61,14 @@ def configuration(core: ov.Core, spec: RunSpec) -> dict[str, Any]:
     given = properties_of(spec)
     kind = spec.device.partition(":")[0]
     if kind not in _COMPOSITES:
-        return dict(given)
-    behind = {name: _writable(core, name) for name in candidates(spec.device, core.available_devices)}
-    return place(given, kind, _writable(core, kind), behind)
+        return given
+    behind = {name: _known(core, name) for name in candidates(spec.device, core.available_devices)}
+    return place(given, kind, _known(core, kind), behind)
 
 
 def place(
     given: Mapping[str, str], composite: str, own: Collection[str], behind: Mapping[str, Collection[str]]
-) -> dict[str, Any]:
+) -> dict[str, str]:
     """Properties for a composite: its own, and those of the devices behind it in DEVICE_PROPERTIES.
 
     Args:
@@ -81,21 +80,24 @@ def place(
     Raises:
         ValueError: nobody takes a property.
     """
-    placed: dict[str, Any] = {}
-    devices: dict[str, dict[str, str]] = {}
+    placed: dict[str, str] = {}
+    devices: dict[str, list[str]] = {}
     for name, value in given.items():
         takers = [device for device, known in behind.items() if name in known]
         if name in own or name in _OWN:
             placed[name] = value
         elif takers:
             for device in takers:
-                devices.setdefault(device, {})[name] = value
+                devices.setdefault(device, []).append(f"{name}:{value}")
         else:
             raise ValueError(
                 f"property {name}: neither {composite} nor a device behind ({', '.join(behind) or 'none'}) "
                 "takes it"
             )
-    return {**placed, "DEVICE_PROPERTIES": devices} if devices else placed
+    if devices:
+        each = (f"{device}:{{{','.join(pairs)}}}" for device, pairs in devices.items())
+        placed["DEVICE_PROPERTIES"] = f"{{{','.join(each)}}}"
+    return placed
 
 
 def candidates(device: str, available: Collection[str]) -> list[str]:
@@ -117,9 +119,8 @@ def named_devices(device: str) -> list[str]:
     return [name.removesuffix(".0") for name in names]
 
 
-def _writable(core: ov.Core, device: str) -> set[str]:
+def _known(core: Core, device: str) -> set[str]:
     try:
-        supported = core.get_property(device, "SUPPORTED_PROPERTIES")
-    except RuntimeError:  # a device that cannot be opened says so when the model is compiled
+        return set(core.get_property(device, "SUPPORTED_PROPERTIES").split())
+    except OpenVinoError:  # a device that cannot be opened says so when the model is compiled
         return set()
-    return {str(name) for name, access in supported.items() if str(access) != "RO"}

@@ -1,193 +1,252 @@
 """The timed loops.
 
-Both scenarios time the same region: from the start of a request to its completion, inputs already in the
-request's tensors, as OpenVINO's own request clock takes it. Python's part of the loop is outside of a
-latency and inside of the wall-clock time.
+Both scenarios take the same region by the same monotonic clock: from the start of a request to its
+completion. Where the copy of the inputs belongs to the region, it begins with the copy.
+
+A sync loop is one request, inferred again and again. In async every request starts itself again in its own
+completion callback, in the thread of OpenVINO that completed it: no request is ever idle, and no thread of
+ours has to wake up in between.
 """
 
 from __future__ import annotations
 
+import _thread
+import ctypes
+import itertools
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from protocol.engine import openvino as ov
+from agent.worker.openvino_c import OK, Callback, InferRequest, last_error
 
-__all__ = ["AsyncPool", "Pool", "Stop", "SyncPool", "Trace", "warm_up"]
+__all__ = ["AsyncPool", "Copy", "Limit", "Pool", "Segment", "SyncPool"]
 
-_NS_PER_MS = 1e6
+Copy = tuple[int, int, int]
+"""Target, source and length of a copy that belongs to the timed region."""
+Instants = npt.NDArray[np.int64]
+_Call = Callable[[Any], int]
+
+_NULL = ctypes.c_void_p()
+_INVALID = -14
+"""What the C API answers for a request that is none, after having done nothing."""
+_REHEARSALS = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
-    """When a loop ends: its time is up and it has `min_iterations`, or it has `max_iterations`."""
+class Limit:
+    """When a segment ends: after `seconds` and `least` inferences, or after `most`."""
 
-    duration_s: float
-    min_iterations: int
-    max_iterations: int
+    seconds: float
+    least: int
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
-    """What a loop saw. Times in nanoseconds; starts count from the first start."""
+class Segment:
+    """A stretch of inferences without a pause, in the order of their starts; times in nanoseconds.
 
-    start_ns: npt.NDArray[np.uint64]
-    latency_ns: npt.NDArray[np.uint64]
+    Starts count from the segment's beginning; it is over when the last inference is complete.
+    """
+
+    start_ns: Instants
+    latency_ns: Instants
     wall_ns: int
-    clock_step_ns: int
-    """How far the system's clock moved against the monotonic one during the loop. OpenVINO's request clock
-    follows the system's, so a step is in the latencies."""
 
 
-def _unwrapped(wrapped: Any) -> Any:
-    """OpenVINO's object without what its Python wrapper does per call: dispatch inputs, copy outputs."""
-    return super(type(wrapped), wrapped)
+class Pool(Protocol):
+    """Infer requests, and the loop that keeps them busy."""
+
+    @property
+    def requests(self) -> Sequence[InferRequest]:
+        """The infer requests."""
+
+    def run(self, limit: Limit) -> Segment:
+        """Infer until `limit`.
+
+        Raises:
+            OpenVinoError: an inference failed.
+        """
+
+    def harness_ns(self, segment: Segment) -> float:
+        """The harness's own cost per inference, in nanoseconds; at least: see docs/concepts.md."""
 
 
 class SyncPool:
     """One infer request, one inference after another."""
 
-    size = 1
+    def __init__(self, request: InferRequest, copies: Sequence[Copy] = ()) -> None:
+        self.requests = (request,)
+        self._infer = _with_copies(InferRequest.infer_function, copies)
 
-    def __init__(self, compiled: ov.CompiledModel) -> None:
-        self._request = compiled.create_infer_request()
-        self._infer = _unwrapped(self._request).infer
+    def run(self, limit: Limit) -> Segment:
+        """Infer until `limit`."""
+        return _sync(self._infer, self.requests[0].handle, limit, OK)
 
-    @property
-    def requests(self) -> list[ov.InferRequest]:
-        """The infer requests of the pool."""
-        return [self._request]
+    def harness_ns(self, segment: Segment) -> float:
+        """What passes between two inferences, and what the loop adds to a latency.
 
-    def infer_once(self) -> None:
-        """One inference, completed."""
-        self._infer({}, True, False)
+        The first is in the segment; the second is what the same loop takes for a request that is none.
+        """
+        nothing = _sync(InferRequest.infer_function, _NULL, Limit(0, _REHEARSALS, _REHEARSALS), _INVALID)
+        between = (segment.wall_ns - float(segment.latency_ns.sum())) / segment.latency_ns.size
+        return between + float(np.median(nothing.latency_ns))
 
-    def run(self, stop: Stop) -> Trace:
-        """Infer until `stop` says so."""
-        infer, request, clock = self._infer, self._request, time.perf_counter_ns
-        # No inputs; the outputs shared, not copied; texts left as bytes. Given by position, which is faster.
-        nothing: dict[str, Any] = {}
-        starts, latencies = array("Q"), array("d")
 
-        def loop(begin: int, deadline: int) -> None:
-            done = 0
-            now = begin
-            while done < stop.max_iterations and (now < deadline or done < stop.min_iterations):
-                starts.append(now - begin)
-                infer(nothing, True, False)
-                latencies.append(request.latency)
-                done += 1
-                now = clock()
+def _sync(infer: _Call, handle: ctypes.c_void_p, limit: Limit, good: int) -> Segment:
+    clock = time.perf_counter_ns
+    starts, ends = array("q"), array("q")
+    add_start, add_end = starts.append, ends.append
+    last = limit.least - 1
+    begin = clock()
+    deadline = begin + int(limit.seconds * 1e9)
+    for done in range(limit.most):
+        start = clock()
+        if infer(handle) != good:
+            raise last_error()
+        end = clock()
+        add_start(start)
+        add_end(end)
+        if end >= deadline and done >= last:
+            break
+    wall = clock() - begin
+    start_ns = np.frombuffer(starts, dtype=np.int64)
+    return Segment(start_ns - begin, np.frombuffer(ends, dtype=np.int64) - start_ns, wall)
 
-        return _timed(loop, stop, starts, latencies)
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """What the callbacks of a segment go by."""
+
+    deadline: int
+    least: int
+    most: int
+    again: Iterator[int]
+    """The number of the inference that would be started next."""
+    leave: Callable[[], None]
+    """Called by a request that is not started again."""
 
 
 class AsyncPool:
-    """A pool of infer requests, each started again as soon as it is idle."""
+    """A pool of infer requests, each started again as soon as it is complete."""
 
-    def __init__(self, compiled: ov.CompiledModel, size: int | None) -> None:
-        """`size` None takes the number that OpenVINO holds for optimal."""
-        self._queue = ov.AsyncInferQueue(compiled, size or 0)
-        self.size = len(self._queue)
-        self._start = _unwrapped(self._queue).start_async
+    def __init__(self, requests: Sequence[InferRequest], copies: Sequence[Sequence[Copy]] = ()) -> None:
+        self.requests = tuple(requests)
+        of_each = copies or [()] * len(self.requests)
+        self._starts = [_with_copies(InferRequest.start_function, of_one) for of_one in of_each]
+        self._kept: list[Callback] = []
+        """A thread may still be on its way out of a callback when all requests are complete."""
+        self._threads: set[int] = set()
 
-    @property
-    def requests(self) -> list[ov.InferRequest]:
-        """The infer requests of the pool."""
-        return list(self._queue)
+    def run(self, limit: Limit) -> Segment:
+        """Keep every request busy until `limit`, and wait for the last one."""
+        clock = time.perf_counter_ns
+        size = min(len(self.requests), limit.most)
+        over = _thread.allocate_lock()
+        over.acquire()
+        left = itertools.count(size - 1, -1)
 
-    def infer_once(self) -> None:
-        """One inference on every request, completed."""
-        for _ in range(self.size):
-            self._start({}, None)
-        self._queue.wait_all()
+        def leave() -> None:
+            if next(left) == 0:
+                over.release()
 
-    def run(self, stop: Stop) -> Trace:
-        """Keep every request busy until `stop` says so, and wait for the last one."""
-        start, idle, clock = self._start, self._queue.get_idle_request_id, time.perf_counter_ns
-        request_at = _unwrapped(self._queue).__getitem__
-        requests = [request_at(number) for number in range(self.size)]
-        starts = array("Q")
-        latencies = array("d")
-        # Which inference a request is busy with; its latency is read when the request is idle again.
-        busy: list[int | None] = [None] * self.size
+        chains = [array("q") for _ in range(size)]
+        begin = clock()
+        deadline = begin + int(limit.seconds * 1e9)
 
-        def loop(begin: int, deadline: int) -> None:
-            done = 0
-            now = begin
-            while done < stop.max_iterations and (now < deadline or done < stop.min_iterations):
-                number = idle()
-                previous = busy[number]
-                if previous is not None:
-                    latencies[previous] = requests[number].latency
-                busy[number] = done
-                latencies.append(-1.0)
-                now = clock()
-                starts.append(now - begin)
-                start({}, None)
-                done += 1
-            self._queue.wait_all()
+        course = _Course(deadline, limit.least, limit.most, itertools.count(size + 1), leave)
+        callbacks = [
+            self._callback(request.handle, start, chain, course, OK)
+            for request, start, chain in zip(self.requests, self._starts, chains, strict=False)
+        ]
+        self._kept += callbacks
+        for request, callback in zip(self.requests, callbacks, strict=False):
+            InferRequest.set_callback_function(request.handle, ctypes.byref(callback))
+        for request, start, chain in zip(self.requests, self._starts, chains, strict=False):
+            chain.append(clock())
+            if start(request.handle) != OK:
+                raise last_error()
+        over.acquire()
+        for request in self.requests[:size]:
+            request.wait()
+        return _merge(chains, begin)
 
-        def read_last() -> None:
-            for number, inference in enumerate(busy):
-                if inference is not None:
-                    latencies[inference] = requests[number].latency
+    def _callback(
+        self,
+        handle: ctypes.c_void_p,
+        start: _Call,
+        chain: array[int],
+        course: _Course,
+        good: int,
+    ) -> Callback:
+        """What a request does when it is complete: note the time, and start again.
 
-        return _timed(loop, stop, starts, latencies, finish=read_last)
+        It sets itself as the callback again before it starts: OpenVINO takes a callback off a request while
+        it runs, and on another thread the next inference may be complete before this function has returned.
+        """
+        clock, me, threads = time.perf_counter_ns, _thread.get_ident, self._threads
+        set_callback, hold = InferRequest.set_callback_function, ctypes.pythonapi.PyGILState_Ensure
+        deadline, least, most, again = course.deadline, course.least, course.most, course.again
+        add = chain.append
 
+        def completed(_: int | None) -> None:
+            now = clock()
+            add(now)
+            if me() not in threads:
+                # The thread keeps the state that Python made for it, instead of getting one per callback.
+                threads.add(me())
+                hold()
+            if not (
+                next(again) <= (most if now < deadline else least)
+                and set_callback(handle, itself) == good
+                and start(handle) == good
+            ):
+                course.leave()
 
-Pool = SyncPool | AsyncPool
+        callback = Callback(Callback.function(completed), None)
+        itself = ctypes.byref(callback)
+        return callback
 
+    def harness_ns(self, segment: Segment) -> float:
+        """What the callback takes for a request that is none: two calls that do nothing, and all around them.
 
-def _timed(
-    loop: Callable[[int, int], None],
-    stop: Stop,
-    starts: array[int],
-    latencies: array[float],
-    finish: Callable[[], None] = lambda: None,
-) -> Trace:
-    offset = _system_clock_offset()
-    begin = time.perf_counter_ns()
-    loop(begin, begin + int(stop.duration_s * 1e9))
-    wall = time.perf_counter_ns() - begin
-    step = _system_clock_offset() - offset
-    finish()
-    nanoseconds = np.rint(np.frombuffer(latencies, dtype=np.float64) * _NS_PER_MS)
-    instants = np.frombuffer(starts, dtype=np.uint64)
-    return Trace(
-        start_ns=instants - instants[0],
-        latency_ns=np.maximum(nanoseconds, 0).astype(np.uint64),
-        wall_ns=wall,
-        clock_step_ns=step,
-    )
-
-
-def _system_clock_offset() -> int:
-    """How far the system's clock is ahead of the monotonic one, in nanoseconds.
-
-    Of several readings the one with the least time between its two looks at the monotonic clock: a process
-    that loses its core between two looks would otherwise see a clock that was set.
-    """
-    readings = []
-    for _ in range(5):
-        before = time.perf_counter_ns()
-        system = time.time_ns()
-        after = time.perf_counter_ns()
-        readings.append((after - before, system - (before + after) // 2))
-    return min(readings)[1]
+        The callbacks run side by side in the threads that infer.
+        """
+        del segment
+        clock = time.perf_counter_ns
+        course = _Course(0, _REHEARSALS, _REHEARSALS, itertools.count(1), lambda: None)
+        nothing = self._callback(_NULL, InferRequest.start_function, array("q"), course, _INVALID)
+        call = nothing.callback_func
+        begin = clock()
+        for _ in range(_REHEARSALS):
+            call(None)
+        return (clock() - begin) / _REHEARSALS
 
 
-def warm_up(pool: Pool, seconds: float) -> int:
-    """Infer on every request at least once and for `seconds`; the number of inferences."""
-    deadline = time.perf_counter_ns() + int(seconds * 1e9)
-    pool.infer_once()
-    done = pool.size
-    remaining = (deadline - time.perf_counter_ns()) / 1e9
-    if remaining > 0:
-        done += pool.run(Stop(remaining, 1, 10_000_000)).latency_ns.size
-    return done
+def _with_copies(function: Any, copies: Sequence[Copy]) -> _Call:
+    """`function` of a handle, with the copies before it."""
+    if not copies:
+        call: _Call = function
+        return call
+
+    def copy_and_call(handle: Any) -> int:
+        for target, source, size in copies:
+            ctypes.memmove(target, source, size)
+        status: int = function(handle)
+        return status
+
+    return copy_and_call
+
+
+def _merge(chains: Sequence[array[int]], begin: int) -> Segment:
+    """One segment of what each request saw: its first start, and its completions, each the next start."""
+    instants = [np.frombuffer(chain, dtype=np.int64) for chain in chains]
+    starts = np.concatenate([chain[:-1] for chain in instants])
+    latencies = np.concatenate([np.diff(chain) for chain in instants])
+    order = np.argsort(starts, kind="stable")
+    wall = max(int(chain[-1]) for chain in instants) - begin
+    return Segment(starts[order] - begin, latencies[order], wall)

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
-from protocol.engine import openvino as ov
+from agent.worker.inputs import DTYPES
 
 __all__ = ["check_outputs"]
 
-_WITH_DENORMALS = (ov.Type.f32, ov.Type.f64)
+_WITH_DENORMALS = ("f32", "f64")
 """Small numbers in FP16 are denormal so often (the probabilities of a softmax) that it says nothing."""
+_BF16_EXPONENT = 0x7F80
+"""All of its bits set: NaN or infinity."""
 
 
-def check_outputs(tensors: Iterable[ov.Tensor]) -> dict[str, bool]:
-    """`outputs_finite`: neither NaN nor infinity; `outputs_normal`: no denormals, but zeros."""
+def check_outputs(outputs: Iterable[tuple[str, Any]]) -> dict[str, bool]:
+    """Of outputs, each with its type's name and its memory.
+
+    `outputs_finite`: neither NaN nor infinity; `outputs_normal`: no denormals, but zeros.
+    """
     finite = normal = True
-    for tensor in tensors:
-        if not tensor.element_type.is_real():
-            continue
-        finite = finite and bool(np.isfinite(tensor.data).all())
-        if normal and tensor.element_type in _WITH_DENORMALS:
-            size = np.abs(tensor.data)
-            normal = not bool(((size > 0) & (size < np.finfo(size.dtype).tiny)).any())
+    for kind, memory in outputs:
+        if kind == "bf16":
+            bits = np.frombuffer(memory, dtype=np.uint16)
+            finite = finite and not bool(((bits & _BF16_EXPONENT) == _BF16_EXPONENT).any())
+        elif kind.startswith("f"):
+            values = np.frombuffer(memory, dtype=DTYPES[kind])
+            finite = finite and bool(np.isfinite(values).all())
+            if normal and kind in _WITH_DENORMALS:
+                size = np.abs(values)
+                normal = not bool(((size > 0) & (size < np.finfo(values.dtype).tiny)).any())
     return {"outputs_finite": finite, "outputs_normal": normal}

@@ -8,7 +8,7 @@ from agent.worker.spec import InputSpec
 from protocol.engine import openvino as ov
 from protocol.preprocessing import Preprocessing, add_preprocessing
 
-__all__ = ["fed_inputs", "model_shape", "preprocess"]
+__all__ = ["model_shape", "preprocess"]
 
 
 def model_shape(spec: InputSpec) -> tuple[int, ...]:
@@ -23,18 +23,6 @@ def preprocess(model: ov.Model, inputs: tuple[InputSpec, ...]) -> None:
         RuntimeError: OpenVINO cannot, in its words.
     """
     add_preprocessing(model, [_preprocessing(spec) for spec in inputs])
-
-
-def fed_inputs(compiled: ov.CompiledModel, inputs: tuple[InputSpec, ...]) -> list[dict[str, Any]]:
-    """What the compiled model takes: the fields of `protocol.result.FedInput`."""
-    return [
-        {
-            "name": spec.name,
-            "shape": list(port.shape),
-            "element_type": port.get_element_type().get_type_name(),
-        }
-        for port, spec in zip(compiled.inputs, inputs, strict=True)
-    ]
 
 
 def _preprocessing(spec: InputSpec) -> Preprocessing | None:

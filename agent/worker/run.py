@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import gc
 import json
+import re
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
-from agent.worker.compiled import read_settings, read_split
+from agent.worker.compiled import read_settings
 from agent.worker.conditions import Reader, compare
 from agent.worker.configuration import candidates, configuration, named_devices
-from agent.worker.inputs import fill
-from agent.worker.measure import AsyncPool, Pool, Stop, SyncPool, warm_up
+from agent.worker.inputs import Feed
+from agent.worker.length import Length, measure, warm_up
+from agent.worker.measure import AsyncPool, Instants, Pool, SyncPool
+from agent.worker.openvino_c import CompiledModel, Core, Model, OpenVinoError, version
 from agent.worker.outputs import check_outputs
-from agent.worker.preprocessing import fed_inputs, model_shape, preprocess
-from agent.worker.spec import PHASE, REPORT, RunSpec
-from protocol.engine import openvino as ov
+from agent.worker.spec import LATENCIES, PHASE, REPORT, STARTS, RunSpec
 
 __all__ = ["carry_out"]
 
@@ -53,11 +50,15 @@ class _Phases:
 
 def carry_out(spec: RunSpec, folder: Path, *, import_ns: int) -> None:
     """Do the run and write its report; whatever goes wrong is in the report."""
-    report: dict[str, Any] = {"status": "ok", "reason": "", "openvino_version": ov.__version__}
+    report: dict[str, Any] = {
+        "status": "ok",
+        "reason": "",
+        "openvino_version": version(),
+    }
     phases = _Phases(folder)
     phases.milliseconds["import_ms"] = import_ns / 1e6
     try:
-        _run(spec, phases, report)
+        _run(spec, folder, phases, report)
     except _Unsupported as error:
         report |= {"status": "unsupported", "reason": str(error)}
     except Exception as error:  # OpenVINO raises all kinds; each is this run's outcome
@@ -68,63 +69,118 @@ def carry_out(spec: RunSpec, folder: Path, *, import_ns: int) -> None:
     temporary.replace(folder / REPORT)
 
 
-def _run(spec: RunSpec, phases: _Phases, report: dict[str, Any]) -> None:
-    core = ov.Core()
+def _run(spec: RunSpec, folder: Path, phases: _Phases, report: dict[str, Any]) -> None:
+    core = Core()
     _require_devices(core, spec.device)
-    model = phases.run("read", _read, core, spec)
+    model = phases.run("read", _read, core, spec, folder)
     config = configuration(core, spec)
-    split = read_split(core, model, spec.device)
     compiled = phases.run("compile", _compile, core, model, spec, config)
-    del model
-    report["inputs"] = fed_inputs(compiled, spec.inputs)
-    pool = phases.run("prepare", _prepare, compiled, spec)
-    report["compiled"] = read_settings(compiled, requests=pool.size) | {"split": split}
-    phases.run("first_inference", _first, pool)
+    model.free()
+    report["inputs"] = _fed(compiled, spec)
+    pool, feed = phases.run("prepare", _prepare, compiled, spec)
+    report["compiled"] = read_settings(compiled, requests=len(pool.requests))
+    phases.run("first_inference", pool.requests[0].infer)
     reader = Reader()
-    report["warmup_inferences"] = phases.run("warmup", warm_up, pool, spec.warmup_s) + 1
+    warm = phases.run("warmup", warm_up, pool, spec.warmup_s, spec.max_iterations)
+    report["warmup_inferences"] = warm.latency_ns.size + 1
     gc.collect()
     gc.disable()
-    stop = Stop(spec.duration_s, spec.min_iterations, spec.max_iterations)
     before = reader.read()
-    trace = phases.run("measure", pool.run, stop)
+    trace = phases.run("measure", measure, pool, _length(spec), warm)
     report["conditions"] = compare(reader, before, reader.read())
-    report |= check_outputs([tensor for request in pool.requests for tensor in request.output_tensors])
+    report |= check_outputs(_outputs(pool, compiled.outputs_size))
+    del feed  # the values that were copied had to live until here
+    _write(folder / STARTS, trace.start_ns)
+    _write(folder / LATENCIES, trace.latency_ns)
     report["samples"] = {
-        "start_ns": _packed(trace.start_ns),
-        "latency_ns": _packed(trace.latency_ns),
         "wall_ns": trace.wall_ns,
-        "clock_step_ns": trace.clock_step_ns,
+        "segments": trace.segments,
+        "stopped": trace.stopped,
+        "harness_ns": trace.harness_ns,
     }
+    report["compiled"]["split"] = _split(spec)
 
 
-def _read(core: ov.Core, spec: RunSpec) -> ov.Model:
+def _read(core: Core, spec: RunSpec, folder: Path) -> Model:
+    if any(entry.preprocess for entry in spec.inputs):
+        from agent.worker.graph import write_preprocessed  # noqa: PLC0415  # few runs need the package
+
+        return core.read_model(write_preprocessed(spec, folder))
     model = core.read_model(spec.model)
-    shapes = {number: ov.PartialShape(list(model_shape(entry))) for number, entry in enumerate(spec.inputs)}
-    if any(model.inputs[number].partial_shape != shape for number, shape in shapes.items()):
-        model.reshape(shapes)
-    preprocess(model, spec.inputs)
+    asked = {number: entry.shape for number, entry in enumerate(spec.inputs)}
+    different = {
+        number: shape
+        for number, shape in asked.items()
+        if re.findall(r"[^\s,{}\[\]]+", model.input_shape(number)) != [str(length) for length in shape]
+    }
+    if different:
+        model.reshape(asked)
     return model
 
 
-def _compile(core: ov.Core, model: ov.Model, spec: RunSpec, config: dict[str, Any]) -> ov.CompiledModel:
+def _compile(core: Core, model: Model, spec: RunSpec, config: dict[str, str]) -> CompiledModel:
     try:
         return core.compile_model(model, spec.device, config)
-    except RuntimeError as error:
-        if missing := _unsupported_layers(core, model, spec.device):
-            shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")  # noqa: PLR2004
+    except OpenVinoError as error:
+        from agent.worker.graph import unsupported_layers  # noqa: PLC0415  # few runs need the package
+
+        if missing := unsupported_layers(spec):
+            shown = ", ".join(missing[:_SHOWN_LAYERS]) + (", …" if len(missing) > _SHOWN_LAYERS else "")
             raise _Unsupported(
                 f"{spec.device} does not run {len(missing)} layers: {shown}\n{error}"
             ) from error
         raise
 
 
-def _prepare(compiled: ov.CompiledModel, spec: RunSpec) -> Pool:
-    pool: Pool = SyncPool(compiled) if spec.scenario == "sync" else AsyncPool(compiled, spec.requests)
-    fill(pool.requests, spec.inputs, spec.seed)
-    return pool
+def _prepare(compiled: CompiledModel, spec: RunSpec) -> tuple[Pool, Feed]:
+    if spec.scenario == "sync":
+        size = 1
+    else:
+        size = spec.requests or int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+    requests = [compiled.create_infer_request() for _ in range(size)]
+    feed = Feed.make(requests[0], spec.inputs, spec.seed)
+    copies = [feed.copy_to(request) for request in requests]
+    if spec.timed_region == "inference":
+        copies = [()] * size
+    return (
+        SyncPool(requests[0], copies[0]) if spec.scenario == "sync" else AsyncPool(requests, copies)
+    ), feed
 
 
-def _require_devices(core: ov.Core, device: str) -> None:
+def _length(spec: RunSpec) -> Length:
+    return Length(
+        target=spec.interval_target,
+        min_s=spec.min_duration_s,
+        max_s=spec.duration_s,
+        min_iterations=spec.min_iterations,
+        max_iterations=spec.max_iterations,
+    )
+
+
+def _split(spec: RunSpec) -> dict[str, int]:
+    if not spec.device.startswith("HETERO:"):
+        return {}
+    from agent.worker.graph import split  # noqa: PLC0415  # few runs need the package
+
+    return split(spec)
+
+
+def _fed(compiled: CompiledModel, spec: RunSpec) -> list[dict[str, Any]]:
+    """What the compiled model takes: the fields of `protocol.result.FedInput`."""
+    return [
+        {"name": entry.name, "shape": port.shape, "element_type": port.element_type or entry.element_type}
+        for entry, port in zip(spec.inputs, compiled.inputs, strict=True)
+    ]
+
+
+def _outputs(pool: Pool, count: int) -> Iterator[tuple[str, Any]]:
+    for request in pool.requests:
+        for number in range(count):
+            tensor = request.output_tensor(number)
+            yield tensor.element_type, tensor.memory
+
+
+def _require_devices(core: Core, device: str) -> None:
     """Every device that is named must be here, and for AUTO one must be left."""
     here = core.available_devices
     if not candidates(device, here):
@@ -136,21 +192,8 @@ def _require_devices(core: ov.Core, device: str) -> None:
             )
 
 
-def _unsupported_layers(core: ov.Core, model: ov.Model, device: str) -> list[str]:
-    try:
-        supported = core.query_model(model, device)
-    except RuntimeError:
-        return []  # the device cannot tell; the compiler's own words remain
-    return [node.get_friendly_name() for node in model.get_ops() if node.get_friendly_name() not in supported]
-
-
-def _first(pool: Pool) -> None:
-    pool.run(Stop(0.0, 1, 1))
-
-
-def _packed(values: npt.NDArray[np.uint64]) -> dict[str, Any]:
-    data = values.astype("<u8").tobytes()
-    return {"count": int(values.size), "base64": base64.b64encode(data).decode()}
+def _write(path: Path, values: Instants) -> None:
+    values.astype("<u8").tofile(path)
 
 
 def _describe(error: Exception) -> str:

@@ -1,7 +1,8 @@
 """What the agent tells a run to do, and how the two exchange files.
 
-A run has a folder of its own. The agent writes `spec.json`; the run keeps `phase` up to date and writes
-`report.json` last. Files instead of pipes: nothing that outlives the run can hold the agent up.
+A run has a folder of its own. The agent writes `spec.json`; the run keeps `phase` up to date, and writes the
+raw times, `start_ns` and `latency_ns` as little-endian unsigned 64-bit numbers, and `report.json` last. Files
+instead of pipes: nothing that outlives the run can hold the agent up.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PHASE", "REPORT", "SPEC", "STDERR", "STDOUT", "InputSpec", "RunSpec"]
+__all__ = ["LATENCIES", "PHASE", "REPORT", "SPEC", "STARTS", "STDERR", "STDOUT", "InputSpec", "RunSpec"]
 
 SPEC = "spec.json"
 PHASE = "phase"
 REPORT = "report.json"
+STARTS = "start_ns"
+LATENCIES = "latency_ns"
 STDOUT = "stdout"
 STDERR = "stderr"
 
@@ -51,6 +54,11 @@ class RunSpec:
     warmup_s: float
     memory_mb: int | None
     seed: int
+    timed_region: str = "inference"
+    """`inference`, or `with_input_copy`."""
+    interval_target: float | None = None
+    """A run ends when the interval of its median is narrower than ± this share; None: only time counts."""
+    min_duration_s: float = 0.0
     settings: dict[str, str] = field(default_factory=dict)
     """Further settings that are not left to OpenVINO, by their fields in `protocol.job.PlannedTest`."""
     properties: dict[str, str] = field(default_factory=dict)

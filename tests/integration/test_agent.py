@@ -145,12 +145,10 @@ class TestMeasuring:
             "print(*sorted(set(sys.modules) - before))"
         )
         loaded = set(printed_by(script).split())
-        assert {name for name in loaded if "." not in name} <= {"agent", "numpy", "openvino", "protocol"}
+        # Not even OpenVINO's Python package: its C API is called.
+        assert {name for name in loaded if "." not in name} == {"agent", "numpy"}
         own = {name for name in loaded if name.startswith(("agent.", "protocol."))}
-        assert {name for name in own if not name.startswith("agent.worker")} == {
-            "protocol.engine",
-            "protocol.preprocessing",
-        }
+        assert all(name.startswith("agent.worker") for name in own)
 
     def test_the_measuring_process_has_no_thread_of_telemetry(self) -> None:
         script = (

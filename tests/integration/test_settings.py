@@ -89,7 +89,7 @@ def test_settings_of_the_cpu_reach_it_through_everything(
     assert (first.pinning, first.hyper_threading, first.core_type) == (False, False, "PCORE_ONLY")
     if not device.startswith("BATCH"):
         prefix = "" if device == "CPU" else "CPU."
-        assert first.properties[f"{prefix}CPU_DENORMALS_OPTIMIZATION"] == "True"
+        assert first.properties[f"{prefix}CPU_DENORMALS_OPTIMIZATION"] == "YES"
     assert (second.hint_requests, second.execution_mode, second.streams) == (1, "ACCURACY", 1)
     assert (third.streams, third.pinning) == (2, True)
 

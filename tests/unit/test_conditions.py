@@ -15,7 +15,6 @@ import pytest
 
 from agent.worker.conditions import Reader, compare, timer_resolution_ns
 from agent.worker.outputs import check_outputs
-from protocol.engine import openvino as ov
 from protocol.result import Conditions
 
 _CPU = "sys/devices/system/cpu"
@@ -250,8 +249,20 @@ class TestTimer:
     ],
 )
 def test_outputs(values: list[float], element_type: type, finite: bool, normal: bool) -> None:
-    tensors = [ov.Tensor(np.array(array, dtype=element_type)) for array in ([1], values)]
-    assert check_outputs(tensors) == {"outputs_finite": finite, "outputs_normal": normal}
+    names = {"float16": "f16", "float32": "f32", "float64": "f64", "int32": "i32"}
+    outputs = [
+        (names[element_type.__name__], np.array(array, dtype=element_type).tobytes())
+        for array in ([1], values)
+    ]
+    assert check_outputs(outputs) == {"outputs_finite": finite, "outputs_normal": normal}
+
+
+@pytest.mark.parametrize(
+    ("value", "finite"), [(0x3F80, True), (0x7F80, False), (0xFF80, False), (0x7FC0, False)]
+)
+def test_outputs_in_bf16_which_numpy_does_not_know(value: int, finite: bool) -> None:
+    outputs = [("bf16", np.array([0, value], dtype=np.uint16).tobytes())]
+    assert check_outputs(outputs)["outputs_finite"] is finite
 
 
 def test_this_machine_notices_a_load_that_is_its_own() -> None:

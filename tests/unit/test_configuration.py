@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from agent.worker.compiled import parse_nested
 from agent.worker.configuration import candidates, place, properties_of
 from agent.worker.spec import RunSpec
 
@@ -80,10 +81,8 @@ def test_each_property_of_a_composite_goes_to_who_takes_it() -> None:
     assert place(given, "AUTO", {"MODEL_PRIORITY"}, {"GPU.1": GPU, "CPU": CPU}) == {
         "PERFORMANCE_HINT": "THROUGHPUT",
         "MODEL_PRIORITY": "HIGH",
-        "DEVICE_PROPERTIES": {
-            "GPU.1": {"NUM_STREAMS": "2", "GPU_QUEUE_PRIORITY": "LOW"},
-            "CPU": {"NUM_STREAMS": "2", "INFERENCE_NUM_THREADS": "4"},
-        },
+        "DEVICE_PROPERTIES": "{GPU.1:{NUM_STREAMS:2,GPU_QUEUE_PRIORITY:LOW},"
+        "CPU:{NUM_STREAMS:2,INFERENCE_NUM_THREADS:4}}",
     }
 
 
@@ -109,3 +108,12 @@ def test_a_property_that_nobody_takes_is_refused() -> None:
 )
 def test_the_devices_behind(device: str, found: list[str]) -> None:
     assert candidates(device, ["CPU", "GPU.0", "GPU.1", "NPU"]) == found
+
+
+def test_what_openvino_writes_of_the_devices_behind_is_read() -> None:
+    text = "{CPU:{NUM_STREAMS:2,RUNTIME_REQUIREMENTS:meta=1.0;ov=2026,isa=AVX2,LIST:a,b},GPU.1:{NAME:,X:y:z}}"
+    assert parse_nested(text) == {
+        "CPU": {"NUM_STREAMS": "2", "RUNTIME_REQUIREMENTS": "meta=1.0;ov=2026,isa=AVX2", "LIST": "a,b"},
+        "GPU.1": {"NAME": "", "X": "y:z"},
+    }
+    assert parse_nested("") == {}
