@@ -13,6 +13,7 @@ import typer
 
 from agent.loop import poll, work_through
 from agent.models import ModelCache
+from agent.orphans import adopt
 from agent.stop import Stop
 from protocol.account import Account
 from protocol.cli import EXIT_CODES, log_to_stderr, run_program
@@ -45,6 +46,7 @@ def run(
     Example:  fleetmark-agent --account machine-7.json --work /var/lib/fleetmark
     """
     log_to_stderr(verbose=verbose)
+    adopt()
     with Stop() as stop:
         stop.on_signals()
         if with_parent:

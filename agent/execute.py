@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agent.orphans import children, end_all_but
 from agent.stop import Stop
 from agent.worker.spec import LATENCIES, PHASE, REPORT, STARTS, STDERR, STDOUT, RunSpec
 from protocol.samples import Samples
@@ -60,6 +61,7 @@ def execute(spec: RunSpec, folder: Path, *, timeout_s: float, stop: Stop) -> End
     """
     spec.write(folder)
     oom_before = _oom_kills()
+    beside = children()
     begin = time.monotonic()
     with (folder / STDOUT).open("wb") as stdout, (folder / STDERR).open("wb") as stderr:
         process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
@@ -79,6 +81,7 @@ def execute(spec: RunSpec, folder: Path, *, timeout_s: float, stop: Stop) -> End
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         exit_code = process.wait()
+        end_all_but(beside)
     return Ending(
         exit_code=exit_code,
         timed_out=timed_out,
