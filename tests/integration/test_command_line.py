@@ -259,6 +259,30 @@ class TestBadInput:
             ("campaign.yaml", "batch: [1, 4]", "batch: []", "campaign.yaml:8:10: matrix.batch: "),
             (
                 "campaign.yaml",
+                "batch: [1, 4]",
+                "batch: [1, 4]\n  devices: []",
+                "campaign.yaml:9:12: matrix.devices: ",
+            ),
+            (
+                "campaign.yaml",
+                "batch: [1, 4]",
+                "batch: [1, 4]\n  devices:",
+                "campaign.yaml:9:3: matrix.devices: an empty value is not the name of a device",
+            ),
+            (
+                "campaign.yaml",
+                "min_iterations: 10",
+                "min_iterations: abc",
+                'campaign.yaml:12:45: measure.min_iterations: "abc" is not a whole number',
+            ),
+            (
+                "campaign.yaml",
+                "path: tiny.xml",
+                "path: gone.xml",
+                'gone.xml" does not exist',
+            ),
+            (
+                "campaign.yaml",
                 "exclude:",
                 "exclude:\n  - {model: [tiny, open, half]}",
                 "nothing is left to measure: 12 tests left out by exclude[0] (line 10)",
