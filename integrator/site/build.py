@@ -14,7 +14,6 @@ from pandas import DataFrame
 
 from integrator.resources import find
 from integrator.site.cells import clean_text, first_words
-from integrator.site.columns import COLUMNS, GROUPS
 from integrator.site.data import CampaignFacts, View, as_json, view_of
 from integrator.site.machines import fact_labels
 from protocol.errors import UserError
@@ -87,7 +86,7 @@ def render_index(view: View) -> str:
     environment.filters["first_words"] = first_words
     environment.filters["clean"] = clean_text
     template = environment.get_template("index.html")
-    return template.render(view=view, columns=COLUMNS, groups=GROUPS, fact_labels=fact_labels())
+    return template.render(view=view, columns=view.columns, groups=view.groups, fact_labels=fact_labels())
 
 
 def _is_ours(target: Path) -> bool:

@@ -20,6 +20,8 @@ class Column:
     kind: Literal["text", "count", "number"] = "text"
     unit: str = ""
     better: Better = ""
+    usual: str | None = None
+    """Left out of the page where every test has this or nothing; None: always there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,14 @@ GROUPS: tuple[Group, ...] = (
             Column("streams", "streams", "Streams, as the compiled model reports them.", kind="count"),
             Column("threads", "threads", "Threads, as the compiled model reports them.", kind="count"),
             Column("requests", "requests", "Infer requests that were used.", kind="count"),
+            Column("settings", "further settings", "What else was asked for beside the defaults.", usual=""),
+            Column(
+                "timed_region",
+                "timed",
+                "inference: the inputs lie in the request's tensors before the clock starts. "
+                "with_input_copy: their copying to there is timed, too.",
+                usual="inference",
+            ),
         ),
     ),
     Group(
@@ -81,7 +91,7 @@ GROUPS: tuple[Group, ...] = (
                 "verdict",
                 "verdict",
                 "Whether the numbers can be trusted: valid, noisy or invalid, with the reasons. "
-                "An invalid test is never among the best.",
+                "An invalid test is never among the best. Open the reasons to see what to do about them.",
             ),
         ),
     ),
@@ -91,7 +101,8 @@ GROUPS: tuple[Group, ...] = (
             _milliseconds(
                 "latency_ms",
                 "median",
-                "Median time of one batch (sync), or of one request from start to completion (async).",
+                "Median time of one batch (sync), or of one request from start to completion (async). "
+                "Below it, the interval that holds the true median with 95 % confidence.",
             ),
             _milliseconds(
                 "latency_p90_ms",
@@ -116,7 +127,25 @@ GROUPS: tuple[Group, ...] = (
                 "FPS",
                 "sync: batch ÷ median latency. async: batch × iterations ÷ total time.",
             ),
-            _frames("throughput_fps", "throughput", "Frames completed ÷ wall-clock time."),
+            _frames(
+                "throughput_fps",
+                "throughput",
+                "Frames completed ÷ wall-clock time. Below it, its 95 % interval.",
+            ),
+        ),
+    ),
+    Group(
+        "Energy",
+        (
+            Column(
+                "energy_mj_per_inference",
+                "energy",
+                "Energy of all CPU packages during a run ÷ its inferences.",
+                kind="number",
+                unit="mJ",
+                better="lower",
+                usual="",
+            ),
         ),
     ),
     Group(
@@ -131,6 +160,22 @@ GROUPS: tuple[Group, ...] = (
         (
             Column("runs", "runs", "Executions of the test, each in a fresh process.", kind="count"),
             Column("iterations", "iterations", "Inferences that were measured.", kind="count"),
+            Column(
+                "stopped",
+                "stopped",
+                "Why the runs ended: precise (the median was known well enough), time (theirs was up) or "
+                "iterations (their greatest number).",
+                usual="",
+            ),
+            Column(
+                "harness_percent",
+                "harness",
+                "Share of an inference that is the harness's own.",
+                kind="number",
+                unit="%",
+                better="lower",
+                usual="",
+            ),
         ),
     ),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from pandas import DataFrame
@@ -24,7 +24,7 @@ from integrator.site.cells import (
     to_number,
     to_text,
 )
-from integrator.site.columns import COLUMNS, Column
+from integrator.site.columns import COLUMNS, GROUPS, Column, Group
 from integrator.site.machines import MachineFacts, machine_facts
 from integrator.site.rows import RawFile, Row
 from protocol.layout import split_result_name
@@ -38,6 +38,14 @@ _NUMBERS = {column.key for column in COLUMNS if column.kind != "text"} | {
     "latency_p95_ms",
     "latency_min_ms",
     "latency_max_ms",
+    "latency_low_ms",
+    "latency_high_ms",
+    "throughput_low_fps",
+    "throughput_high_fps",
+}
+_INTERVALS = {
+    "latency_ms": ("latency_low_ms", "latency_high_ms"),
+    "throughput_fps": ("throughput_low_fps", "throughput_high_fps"),
 }
 
 
@@ -84,6 +92,13 @@ class View:
     best: tuple[BestTable, ...]
     rows: tuple[Row, ...]
     machines: tuple[MachineFacts, ...]
+    groups: tuple[Group, ...]
+    """The columns that have something to say here."""
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Those of all groups."""
+        return tuple(column for group in self.groups for column in group.columns)
 
 
 def view_of(
@@ -103,6 +118,7 @@ def view_of(
         best=best_tables(rows),
         rows=rows,
         machines=tuple(machine_facts(name, described.get(name)) for name in names),
+        groups=_groups(rows),
     )
 
 
@@ -133,6 +149,16 @@ def as_json(view: View) -> dict[str, object]:
     }
 
 
+def _groups(rows: Sequence[Row]) -> tuple[Group, ...]:
+    def says_something(column: Column) -> bool:
+        return column.usual is None or any(
+            row.cells[column.key].text not in ("", column.usual) for row in rows
+        )
+
+    shown = (Group(group.heading, tuple(filter(says_something, group.columns))) for group in GROUPS)
+    return tuple(group for group in shown if group.columns)
+
+
 def _records(table: DataFrame) -> list[dict[str, object]]:
     names = [str(name) for name in table.columns]
     return [dict(zip(names, values, strict=True)) for values in table.itertuples(index=False, name=None)]
@@ -160,7 +186,8 @@ def _row(
 def _cell(column: Column, record: Mapping[str, object]) -> Cell:
     value = record.get(column.key)
     if column.kind == "number":
-        return number_cell(value, column.unit)
+        cell = number_cell(value, column.unit)
+        return _with_interval(cell, column, record) if column.key in _INTERVALS else cell
     if column.kind == "count":
         return count_cell(value)
     if column.key == "precision":
@@ -168,6 +195,17 @@ def _cell(column: Column, record: Mapping[str, object]) -> Cell:
     if column.key == "device":
         return text_cell(value, detail=_ran_on(record))
     return text_cell(value)
+
+
+def _with_interval(cell: Cell, column: Column, record: Mapping[str, object]) -> Cell:
+    """The ends of the interval in a second line; where there is none, the tooltip says what is missing."""
+    low, high = (number_cell(record.get(key), column.unit) for key in _INTERVALS[column.key])
+    if cell.kind != "number" or "missing" in (low.kind, high.kind):
+        return cell
+    if low.kind == high.kind == "number":
+        exact = f"{cell.exact}; 95 % interval {low.exact} to {high.exact}"
+        return replace(cell, exact=exact, detail=f"{low.text} to {high.text}")
+    return replace(cell, exact=f"{cell.exact}; 95 % interval: {low.text}")
 
 
 def _ran_in(record: Mapping[str, object]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from integrator.site.cells import MISSING, Cell
+from integrator.statistics.verdict import REASONS, Reason
 from protocol.result import Status
 
 __all__ = ["RawFile", "Row"]
@@ -46,6 +47,14 @@ class Row:
         return self.status.replace("_", " ")
 
     @property
+    def doubts(self) -> tuple[tuple[str, Reason], ...]:
+        """Each reason of the verdict in words, and what it means; none where one of them is unknown here."""
+        names = self.verdict_reasons.split()
+        if not all(name in REASONS for name in names):
+            return ()
+        return tuple((name.replace("_", " "), REASONS[name]) for name in names)
+
+    @property
     def settings(self) -> str:
         """What was set, on one line."""
         parts = [self._text(key) for key in ("precision", "device", "scenario")]
@@ -59,6 +68,9 @@ class Row:
             for key, count in counts.items()
             if count
         ]
+        if (region := self._text("timed_region")) != "inference":
+            parts.append(region.replace("_", " "))
+        parts.append(self._text("settings"))
         return " · ".join(part for part in parts if part)
 
     def _text(self, key: str) -> str:

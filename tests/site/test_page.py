@@ -180,6 +180,9 @@ def test_filters(window: webdriver.Chrome, page: str) -> None:
     assert window.find_element(By.NAME, "count").text == "2 of 30 tests"
     window.find_element(By.CSS_SELECTOR, "form.controls button[type=reset]").click()
     assert len(column(window, "machine")) == 30
+    field.send_keys("stop what else")  # an advice, which is no test's own word
+    assert column(window, "machine") == []
+    window.find_element(By.CSS_SELECTOR, "form.controls button[type=reset]").click()
     Select(window.find_element(By.NAME, "show")).select_by_value("failures")
     assert sorted(column(window, "status")) == sorted(status.replace("_", " ") for status in sample.FAILURES)
     assert "show=failures" in window.current_url
@@ -204,6 +207,10 @@ def test_without_scripts_all_is_there(window: webdriver.Chrome, page: str) -> No
     summary = window.find_element(By.CSS_SELECTOR, "#all details summary")
     summary.click()
     assert "ScatterNDUpdate" in window.find_element(By.CSS_SELECTOR, "#all details .full").text
+    doubts = window.find_element(By.CSS_SELECTOR, "tr[data-verdict=noisy] .c-verdict details")
+    assert doubts.text == "drift, other load"
+    doubts.find_element(By.TAG_NAME, "summary").click()
+    assert "Stop what else runs on the machine, and run again." in doubts.text
 
 
 @pytest.mark.parametrize("width", [390, 1440])

@@ -22,6 +22,7 @@ import pytest
 from integrator.site.build import build_site, render_index
 from integrator.site.cells import clean_text, count_cell, first_words, format_number, number_cell, to_text
 from integrator.site.data import as_json, view_of
+from integrator.statistics.verdict import REASONS
 from protocol.errors import UserError
 
 
@@ -119,6 +120,68 @@ def test_row_carries_status_reason_verdict_and_note() -> None:
     assert "out of memory" in bad
     assert "cannot allocate" in bad
     assert "3.21" in bad  # numbers of the runs that went well
+
+
+def test_reasons_of_a_verdict_come_with_meaning_and_advice() -> None:
+    """In elements that open without scripts; a remark on a valid row, too."""
+    for verdict, reasons in (("noisy", ["drift", "other_load"]), ("valid", ["harness_cost"])):
+        page = page_of(sample.row(verdict=verdict, verdict_reasons=" ".join(reasons)))
+        (row,) = body_rows(parse(page))
+        (opened,) = row.iter(f"{HTML}details")
+        assert text_of(opened[0]) == ", ".join(name.replace("_", " ") for name in reasons)
+        for name in reasons:
+            assert REASONS[name].meaning in text_of(opened)
+            assert REASONS[name].advice in text_of(opened)
+
+
+def test_intervals_stand_below_their_values() -> None:
+    ends = {"latency_low_ms": 14.11119, "latency_high_ms": 14.4, "throughput_low_fps": 69.1}
+    view = view_of(
+        sample.table(sample.row(**ends, throughput_high_fps=70.3)), machines={}, campaign=sample.campaign()
+    )
+    latency, throughput = (view.rows[0].cells[key] for key in ("latency_ms", "throughput_fps"))
+    assert (latency.text, latency.detail) == ("14.2", "14.1 to 14.4")
+    assert latency.exact == "14.2345678 ms; 95 % interval 14.11119 ms to 14.4 ms"
+    assert throughput.detail == "69.1 to 70.3"
+    rows: Any = as_json(view)["rows"]
+    assert {key: rows[0][key] for key in ends} == ends
+
+
+def test_a_missing_interval_says_what_is_missing() -> None:
+    missing = dict.fromkeys(("latency_low_ms", "latency_high_ms"), "needs 1 more run")
+    (row,) = view_of(sample.table(sample.row(**missing)), machines={}, campaign=sample.campaign()).rows
+    assert row.cells["latency_ms"].exact == "14.2345678 ms; 95 % interval: needs 1 more run"
+    assert row.cells["latency_ms"].detail == ""
+    assert row.cells["throughput_fps"].exact == "69.4444 FPS"
+
+
+@pytest.mark.parametrize(
+    ("key", "usual", "other"),
+    [
+        ("settings", math.nan, "pinning=no"),
+        ("timed_region", "inference", "with_input_copy"),
+        ("energy_mj_per_inference", math.nan, 50.0),
+        ("stopped", math.nan, "7 precise, 3 time"),
+        ("harness_percent", math.nan, 0.5),
+    ],
+)
+def test_a_column_is_there_where_some_test_differs(key: str, usual: object, other: object) -> None:
+    def headings(*values: object) -> list[Any]:
+        tree = parse(page_of(*[sample.row(**{key: value}) for value in values]))
+        check_tables(tree)
+        return [element for element in tree.iter(f"{HTML}th") if element.get("data-key") == key]
+
+    assert headings(usual, usual) == []
+    assert len(headings(usual, other)) == 1
+
+
+def test_the_best_names_all_that_was_set() -> None:
+    (row,) = view_of(
+        sample.table(sample.row(settings="pinning=no", timed_region="with_input_copy")),
+        machines={},
+        campaign=sample.campaign(),
+    ).rows
+    assert row.settings.endswith("1 request · with input copy · pinning=no")
 
 
 @pytest.mark.parametrize("text", NASTY)
