@@ -17,6 +17,7 @@ from agent.models import ModelCache
 from agent.outcome import Outcome, judge, shortened
 from agent.spool import Spool
 from agent.stop import Stop
+from agent.template import Template
 from agent.worker.spec import InputSpec, RunSpec
 from protocol.errors import TransferError, TransientTransferError
 from protocol.job import AUTO, Count, Job, ModelRef, PlannedTest, ScheduledRun
@@ -59,6 +60,7 @@ class JobRunner:
         self._done = 0
         self._failed = 0
         self._openvino: str | None = None
+        self._template = Template()
 
     def pending(self) -> list[ScheduledRun]:
         """The runs that have no result yet, neither on the server nor waiting here."""
@@ -78,10 +80,11 @@ class JobRunner:
             self._say(AgentState.PREPARING, detail="fetching models, looking at the machine")
             self._describe_machine()
             self._fetch_models(pending)
-        for entry in pending:
-            if self._stop.is_set():
-                break
-            self._carry_out(entry)
+        with self._template:
+            for entry in pending:
+                if self._stop.is_set():
+                    break
+                self._carry_out(entry)
         self._push_the_rest()
         left = len(self._job.schedule) - self._done
         state = AgentState.STOPPED if left else AgentState.FINISHED
@@ -143,7 +146,10 @@ class JobRunner:
         with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
             started_at = datetime.now(UTC)
             spec = _run_spec(self._job, test, self._models[test.model_sha256], self._cache.entry, self._kept)
-            ending = execute(spec, Path(folder), timeout_s=timeout_s, stop=self._stop)
+            ending = execute(
+                spec, Path(folder), timeout_s=timeout_s, stop=self._stop, template=self._template
+            )
+            self._template.prepare()
         outcome = judge(ending, timeout_s=timeout_s)
         outcome = outcome._replace(reason=self._without_paths(outcome.reason))
         if ending.stopped and ending.report is None:

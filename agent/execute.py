@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import select
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +11,8 @@ from typing import Any
 
 from agent.orphans import children, end_all_but
 from agent.stop import Stop
-from agent.worker.spec import LATENCIES, PHASE, REPORT, STARTS, STDERR, STDOUT, RunSpec
+from agent.template import Template
+from agent.worker.spec import LATENCIES, PHASE, REPORT, STARTS, STDERR, RunSpec
 from protocol.samples import Samples
 
 __all__ = ["Ending", "execute"]
@@ -54,34 +50,36 @@ class Ending:
         return Samples.pack(self.start_ns, self.latency_ns, **measured) if measured else None
 
 
-def execute(spec: RunSpec, folder: Path, *, timeout_s: float, stop: Stop) -> Ending:
+def execute(
+    spec: RunSpec, folder: Path, *, timeout_s: float, stop: Stop, template: Template | None = None
+) -> Ending:
     """Carry out `spec` in a fresh process with `folder` as its own, and leave nothing of it behind.
 
     The caller sleeps until the process ends: nothing else runs beside the measurement.
+
+    Args:
+        spec: The run.
+        folder: An empty folder that is there.
+        timeout_s: After which the run is ended.
+        stop: Ends the run, too.
+        template: What to fork the run from; by default a new one.
     """
     spec.write(folder)
     oom_before = _oom_kills()
-    beside = children()
     begin = time.monotonic()
-    with (folder / STDOUT).open("wb") as stdout, (folder / STDERR).open("wb") as stderr:
-        process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-            [sys.executable, "-I", "-m", "agent.worker", str(folder), str(os.getpid())],
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-            start_new_session=True,
-        )
-    timed_out = stopped = False
-    try:
-        ended, stopped = _wait(process, timeout_s, stop)
-        timed_out = not ended and not stopped
-    finally:
-        # The whole group, and also after a good end: a run may have left children of its own.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        exit_code = process.wait()
-        end_all_but(beside)
+    with contextlib.ExitStack() as stack:
+        forks = template or stack.enter_context(Template())
+        timed_out = stopped = False
+        forks.prepare()
+        beside = children()
+        try:
+            forks.start(folder)
+            ended, stopped = forks.wait(timeout_s, stop)
+            timed_out = not ended and not stopped
+        finally:
+            # The whole group, and also after a good end: a run may have left children of its own.
+            exit_code = forks.finish()
+            end_all_but(beside)
     return Ending(
         exit_code=exit_code,
         timed_out=timed_out,
@@ -94,19 +92,6 @@ def execute(spec: RunSpec, folder: Path, *, timeout_s: float, stop: Stop) -> End
         oom_kills=_oom_kills() - oom_before,
         seconds=time.monotonic() - begin,
     )
-
-
-def _wait(process: subprocess.Popen[bytes], timeout_s: float, stop: Stop) -> tuple[bool, bool]:
-    """Sleep until the process ends, its time is up, or the agent is told to stop: (ended, stopped)."""
-    descriptor = os.pidfd_open(process.pid)
-    try:
-        poller = select.poll()
-        poller.register(descriptor, select.POLLIN)
-        poller.register(stop.fileno(), select.POLLIN)
-        ready = {number for number, _ in poller.poll(timeout_s * 1000)}
-    finally:
-        os.close(descriptor)
-    return descriptor in ready, stop.fileno() in ready and descriptor not in ready
 
 
 def _oom_kills() -> int:

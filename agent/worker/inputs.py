@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.random  # otherwise loaded with the first use, in the middle of a run
 import numpy.typing as npt
 
 from agent.worker.measure import Copy

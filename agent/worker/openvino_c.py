@@ -10,7 +10,6 @@ Nothing but models is freed: the process ends with its run.
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from ctypes import byref, c_char_p, c_int, c_int64, c_size_t, c_void_p
@@ -78,7 +77,9 @@ def _find_library() -> str:
     for folder in (package.submodule_search_locations if package else None) or ():
         for found in sorted(Path(folder).glob("libs/libopenvino_c.so*")):
             return str(found)
-    if name := ctypes.util.find_library("openvino_c"):
+    from ctypes.util import find_library  # noqa: PLC0415  # slow to import, and seldom needed
+
+    if name := find_library("openvino_c"):
         return name
     raise OpenVinoError("libopenvino_c is not here: install the Python package openvino (2024.6 or newer)")
 

@@ -122,12 +122,11 @@ def _workers(work: Path) -> Iterator[tuple[int, Path]]:
     for entry in Path("/proc").iterdir():
         try:
             words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            folder = (entry / "cwd").readlink()
         except OSError:
             continue
-        if "agent.worker" in words:
-            folder = Path(words[words.index("agent.worker") + 1])
-            if folder.is_relative_to(work):
-                yield int(entry.name), folder
+        if "agent.worker" in words and folder.is_relative_to(work):
+            yield int(entry.name), folder
 
 
 def _phase(folder: Path) -> str | None:

@@ -40,11 +40,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from textwrap import indent
 from types import SimpleNamespace
 
 import pytest
 
 from agent import execute as execution
+from agent import template
 from agent.execute import Ending, execute
 from agent.orphans import adopt
 from agent.outcome import judge
@@ -63,16 +65,26 @@ _NEAR = 10.0
 StandIn = Callable[..., Ending]
 
 
+_TEMPLATE = """#!{interpreter}
+import os, signal, sys, time, types
+
+def carry_out(spec, folder, *, import_ns):
+{body}
+
+sys.modules["agent.worker.run"] = types.SimpleNamespace(carry_out=carry_out)
+from agent.worker.__main__ import main
+sys.argv[1:] = sys.argv[4:]
+main()
+"""
+
+
 @pytest.fixture
 def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    """Carry out a run whose process is a script of ours; `folder` is the run's folder."""
+    """Carry out a run that does not infer, but what it is told; in `folder`, its own."""
 
     def carry_out(body: str, *, timeout_s: float = _FAR) -> Ending:
         script = tmp_path / "stand-in"
-        head = (
-            f"#!{sys.executable}\nimport os, pathlib, signal, sys, time\nfolder = pathlib.Path(sys.argv[4])\n"
-        )
-        script.write_text(head + body)
+        script.write_text(_TEMPLATE.format(interpreter=sys.executable, body=indent(body, "    ")))
         script.chmod(0o700)
         spec = RunSpec(
             model="none",
@@ -91,7 +103,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
             seed=1,
         )
         with monkeypatch.context() as patch, Stop() as stop:
-            patch.setattr(execution, "sys", SimpleNamespace(executable=str(script)))
+            patch.setattr(template, "sys", SimpleNamespace(executable=str(script)))
             return execute(spec, tmp_path, timeout_s=timeout_s, stop=stop)
 
     return carry_out
