@@ -83,7 +83,7 @@ def test_plain_is_a_line_for_each_test() -> None:
         "latency 14.2 ms, p99 18.6 ms, 70.4 FPS, throughput 69.7 FPS; valid"
     )
     assert "failed: Exception from src/inference" in lines[3]
-    assert "noisy (other load: 1.8 cores" in lines[5]
+    assert "noisy (drift other_load" in lines[5]
     assert "p99 needs 11 more," in lines[4]
 
 
