@@ -1,7 +1,8 @@
 """The measuring loops against a C++ loop over the same compiled model, and against benchmark_app.
 
 Alternating, in one run, as ratios: throughput of ours ÷ throughput of the other, and of the median latencies.
-The C++ loop is `native/loop.cpp`, built from the headers in the openvino wheel where g++ is found.
+The C++ loop is `native/loop.cpp`, built from the headers in the openvino wheel where g++ is found; in async
+there are two, one whose main thread hands out idle requests, and one whose requests restart themselves.
 
     python benchmarks/engine_speed.py [--pairs 5] [--seconds 2] [--models tiny small mobilenet-v2]
 
@@ -111,11 +112,12 @@ def ours(model: Path, scenario: str, seconds: float) -> Figures:
     return Figures(summary.iterations / wall_s, summary.median_ms * 1e3)
 
 
-def native(program: Path) -> Measure:
-    """The C++ loop."""
+def native(program: Path, kind: str = "async") -> Measure:
+    """The C++ loop; `kind` is what it does in async."""
 
     def measure(model: Path, scenario: str, seconds: float) -> Figures:
-        command = [str(program), str(model), scenario, str(seconds), HINTS[scenario], "0"]
+        way = "sync" if scenario == "sync" else kind
+        command = [str(program), str(model), way, str(seconds), HINTS[scenario], "0"]
         done = subprocess.run(command, check=True, capture_output=True)
         answer = json.loads(done.stdout)
         return Figures(answer["per_s"], answer["median_ns"] / 1e3)
@@ -172,7 +174,7 @@ def main() -> None:
         program = build_native(folder)
         peers: dict[str, Measure] = {"benchmark_app": benchmark_app}
         if program:
-            peers = {"C++": native(program), **peers}
+            peers = {"C++": native(program), "C++ callback": native(program, "callback"), **peers}
         print(f"{given.pairs} alternating pairs of {given.seconds:g} s; medians of the ratios, ours ÷ theirs")
         print(f"{'model':14} {'scenario':8} {'peer':14} {'ours µs':>9} {'throughput':>11} {'latency':>8}")
         for model in given.models:
@@ -180,6 +182,8 @@ def main() -> None:
             ov.save_model(MODELS[model](), path, compress_to_fp16=False)
             for scenario in HINTS:
                 for name_of_peer, measure in peers.items():
+                    if scenario == "sync" and name_of_peer == "C++ callback":
+                        continue
                     pairs = []
                     for number in range(given.pairs):
                         order = [ours, measure] if number % 2 == 0 else [measure, ours]

@@ -1,9 +1,12 @@
 // The peer of the measuring loops in agent/worker/measure.py: the same two loops over the same compiled model,
 // with nothing of Python around them.
 //
-//     loop MODEL.xml sync|async SECONDS HINT REQUESTS
+//     loop MODEL.xml sync|async|callback SECONDS HINT REQUESTS
 //
-// HINT is LATENCY, THROUGHPUT or NONE; REQUESTS 0 takes the optimal number. One line of JSON on standard output.
+// async: a thread waits for idle requests and starts them again, as benchmark_app does. callback: every request
+// starts itself again in its completion callback, as fleetmark's do, and like them sets the callback anew, since
+// OpenVINO takes it off a request while it runs. HINT is LATENCY, THROUGHPUT or NONE; REQUESTS 0 takes the optimal
+// number. One line of JSON on standard output.
 
 #include <algorithm>
 #include <chrono>
@@ -11,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <mutex>
 #include <openvino/openvino.hpp>
 #include <queue>
@@ -94,9 +98,49 @@ static Trace run_async(std::vector<ov::InferRequest>& requests, double seconds) 
     return trace;
 }
 
+static Trace run_callback(std::vector<ov::InferRequest>& requests, double seconds) {
+    Trace trace;
+    trace.latencies.reserve(1 << 20);
+    std::mutex mutex;
+    std::condition_variable over;
+    size_t left = requests.size();
+    std::vector<Clock::time_point> started(requests.size());
+    std::vector<std::function<void(std::exception_ptr)>> callbacks(requests.size());
+    const auto begin = Clock::now();
+    const auto deadline = begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+    for (size_t number = 0; number < requests.size(); ++number) {
+        callbacks[number] = [&, number](std::exception_ptr) {
+            const auto end = Clock::now();
+            {
+                std::lock_guard<std::mutex> lock(mutex);
+                trace.latencies.push_back(nanoseconds(started[number], end));
+                if (end >= deadline) {
+                    if (--left == 0) over.notify_one();
+                    return;
+                }
+            }
+            started[number] = end;
+            requests[number].set_callback(callbacks[number]);
+            requests[number].start_async();
+        };
+        requests[number].set_callback(callbacks[number]);
+    }
+    for (size_t number = 0; number < requests.size(); ++number) {
+        started[number] = Clock::now();
+        requests[number].start_async();
+    }
+    {
+        std::unique_lock<std::mutex> lock(mutex);
+        over.wait(lock, [&] { return left == 0; });
+    }
+    trace.wall = nanoseconds(begin, Clock::now());
+    for (auto& request : requests) request.wait();
+    return trace;
+}
+
 int main(int argc, char** argv) {
     if (argc != 6) {
-        std::fprintf(stderr, "usage: loop MODEL sync|async SECONDS LATENCY|THROUGHPUT|NONE REQUESTS\n");
+        std::fprintf(stderr, "usage: loop MODEL sync|async|callback SECONDS LATENCY|THROUGHPUT|NONE REQUESTS\n");
         return 1;
     }
     const std::string scenario = argv[2], hint = argv[4];
@@ -114,7 +158,8 @@ int main(int argc, char** argv) {
     }
     for (auto& request : requests) request.infer();
     const auto measure = [&](double duration) {
-        return scenario == "sync" ? run_sync(requests[0], duration) : run_async(requests, duration);
+        if (scenario == "sync") return run_sync(requests[0], duration);
+        return scenario == "async" ? run_async(requests, duration) : run_callback(requests, duration);
     };
     measure(std::min(0.5, seconds / 4));
     Trace trace = measure(seconds);
