@@ -63,7 +63,15 @@ def convolutions(channels: int, layers: int) -> ov.Model:
     return ov.Model([ops.result(node)], [parameter], "convolutions")
 
 
+def minimal() -> ov.Model:
+    """Nothing but what an inference costs by itself."""
+    parameter = ops.parameter([1, 8], ov.Type.f32, name="x")
+    parameter.output(0).get_tensor().set_names({"x"})
+    return ov.Model([ops.result(ops.relu(parameter))], [parameter], "minimal")
+
+
 MODELS: dict[str, Callable[[], ov.Model]] = {
+    "minimal": minimal,
     "tiny": lambda: convolutions(2, 1),
     "small": lambda: convolutions(8, 2),
     "medium": lambda: convolutions(32, 6),
@@ -166,7 +174,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument(
-        "--models", nargs="+", default=["tiny", "small", "medium", "mobilenet-v2"], choices=MODELS
+        "--models", nargs="+", default=["minimal", "tiny", "small", "medium", "mobilenet-v2"], choices=MODELS
     )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
