@@ -5,7 +5,7 @@ counts, and times each from the call that starts it to its result being on the F
 
     python benchmarks/run_cost.py [--runs 20]
 
-The bar is 0.3 s on two cores; the predecessor needs about 0.6 s for a test.
+The bar is 0.15 s on two cores; the predecessor needs about 0.6 s for a test.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """How long a run takes until its median is known to ±1 %, beside the usual fixed lengths.
 
-Ours ends by itself. The others: a fixed 1,000 iterations, measured by the same worker, and benchmark_app's
-60 s, its default on a CPU for every model. Sync, FP32 models of the usual kinds.
+Ours ends by itself, or after --limit seconds and says so: where a machine's speed drifts, no length of a run
+makes it precise, and a campaign has several runs to see that. The others: a fixed 1,000 iterations, measured
+by the same worker, and benchmark_app's 60 s, its default on a CPU. Sync, FP32 models of the usual kinds.
 
     python benchmarks/time_to_confidence.py [--models mobilenet-v2 resnet-50 minilm-l6 yolov5s]
 
@@ -21,6 +22,7 @@ from agent.worker.spec import RunSpec
 from benchmarks.engine_speed import MODELS, inputs_of
 from integrator.statistics.summary import summarise_run
 from protocol.engine import openvino as ov
+from protocol.job import Measure
 
 BENCHMARK_APP_S = 60.0
 FIXED_ITERATIONS = 1000
@@ -40,6 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     usual = ["mobilenet-v2", "resnet-50", "minilm-l6", "yolov5s"]
     parser.add_argument("--models", nargs="+", default=usual, choices=MODELS)
+    parser.add_argument("--limit", type=float, default=Measure().duration_s, help="as campaigns have it")
     given = parser.parse_args()
     totals = {"ours": 0.0, "fixed": 0.0, "app": 0.0}
     print(f"{'model':14} {'stopped':>10} {'n':>6} {'ours s':>8} {'1,000 it. s':>12} {'medians':>9}")
@@ -56,7 +59,7 @@ def main() -> None:
                 streams=None,
                 threads=None,
                 requests=None,
-                duration_s=BENCHMARK_APP_S,
+                duration_s=given.limit,
                 min_iterations=10,
                 max_iterations=10_000_000,
                 warmup_s=0.5,

@@ -83,6 +83,13 @@ class TestPromise:
         assert not any(each.enough for each in said)
         assert all("drifts" in each.reason for each in said)
 
+    def test_a_drift_within_the_target_is_enough(self) -> None:
+        """A machine that is 0.5 % slower at the end is not measured any better by waiting."""
+        noise = np.exp(0.0005 * np.random.default_rng(49).standard_normal((TRIALS, 4000)))
+        said = [precise_enough(row) for row in 10 * np.linspace(1.0, 1.005, 4000) * noise]
+        assert all(each.enough for each in said)
+        assert all(0.001 < each.half_width < 0.004 for each in said)
+
 
 class TestAnswers:
     def test_too_few(self) -> None:
