@@ -106,9 +106,10 @@ def _sync(infer: _Call, handle: ctypes.c_void_p, limit: Limit, good: int) -> Seg
     deadline = begin + int(limit.seconds * 1e9)
     for done in range(limit.most):
         start = clock()
-        if infer(handle) != good:
-            raise last_error()
+        status = infer(handle)
         end = clock()
+        if status != good:
+            raise last_error()
         add_start(start)
         add_end(end)
         if end >= deadline and done >= last:

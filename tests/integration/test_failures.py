@@ -7,7 +7,8 @@
 | a grandchild lives on, holds the output | the run's | test_none_holds_up_the_agent_or_lives_on |
 | a run dies of a signal; it is named | crashed | test_a_signal |
 | memory is refused | out_of_memory | test_out_of_memory |
-| the kernel kills for memory | out_of_memory | test_a_kill_by_the_kernel_is_named_as_such |
+| the kernel kills for memory | out_of_memory | test_the_kernels_own_kill_for_memory |
+| somebody kills, nobody knows who | crashed | test_a_kill_by_the_kernel_is_named_as_such |
 | OpenVINO raises; its words are kept | failed | test_a_campaign_of_failures_has_a_row_for_each |
 | a process leaves with an exit code | failed | test_an_exit_code_and_the_last_words |
 | the device is absent, also behind another | unsupported | test_a_device_that_is_not_here |
@@ -34,8 +35,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import os
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -133,6 +137,45 @@ def test_a_kill_by_the_kernel_is_named_as_such(stand_in: StandIn, monkeypatch: p
     status, reason = judge(stand_in(body), timeout_s=_FAR)
     assert status is Status.OUT_OF_MEMORY
     assert reason == "killed by the kernel for want of memory while compiling the model"
+
+
+@pytest.fixture
+def tight() -> Iterator[Path]:
+    """A memory control group of 200 MB."""
+    for root, limit in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
+        group = Path(root) / f"fleetmark-test-{os.getpid()}"
+        with contextlib.suppress(OSError):
+            group.mkdir()
+            try:
+                (group / limit).write_text(str(200 << 20))
+                yield group
+                return
+            finally:
+                group.rmdir()
+    pytest.skip("no memory control group can be made here")
+
+
+def test_the_kernels_own_kill_for_memory(tight: Path, tmp_path: Path, tiny_files: list[Path]) -> None:
+    """A process in a group of its own limit, whose run asks for more than that: Linux kills the run."""
+    script = f"""
+import os, sys
+from pathlib import Path
+from agent.execute import execute
+from agent.outcome import judge
+from agent.stop import Stop
+from agent.worker.spec import InputSpec, RunSpec
+Path({str(tight / "cgroup.procs")!r}).write_text(str(os.getpid()))
+large = InputSpec("image", (16384, 3, 32, 32), "f32", 0.0, 1.0)
+model = {str(tiny_files[0])!r}
+spec = RunSpec(model, (large,), "CPU", "sync", "latency", None, None, None, 0.1, 1, 9, 0.0, None, 1)
+with Stop() as stop:
+    ending = execute(spec, Path({str(tmp_path)!r}), timeout_s=60, stop=stop)
+print(*judge(ending, timeout_s=60), sep="|")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    status, _, reason = done.stdout.partition("|")
+    assert status == "out_of_memory"
+    assert reason.startswith("killed by the kernel for want of memory while ")
 
 
 def test_an_exit_code_and_the_last_words(stand_in: StandIn) -> None:
