@@ -31,15 +31,24 @@ import numpy.typing as npt
 
 __all__ = ["MIN_LATENCIES", "Precision", "precise_enough"]
 
-_FINE = 32
-_COARSE = 16
-"""Batches: more of them to see whether neighbours are alike, fewer and longer ones for the spread."""
-_STUDENT = 2.397
-"""Student's t of 97 % for the spread of 16 batches: the question is asked several times in a run, and what is
-lost by stopping at the first yes leaves 95 %."""
-_MAX_LIKENESS = 0.23
-"""Correlation of neighbouring batches; of 32 independent ones, nine in ten show less: 1.28 ÷ √32."""
-MIN_LATENCIES = 4 * _FINE
+
+@dataclass(frozen=True, slots=True)
+class _Batching:
+    """Into how many batches: many to see whether neighbours are alike, few and long ones for the spread."""
+
+    fine: int
+    coarse: int
+    student: float
+    """Student's t of 97 % for the spread of the coarse ones: the question is asked several times in a run,
+    and what is lost by stopping at the first yes leaves 95 %."""
+    max_likeness: float
+    """Correlation of neighbouring batches; of n independent ones, nine in ten show less: 1.28 ÷ √n."""
+
+
+_MANY = _Batching(fine=32, coarse=16, student=2.397, max_likeness=0.23)
+_FEW = _Batching(fine=16, coarse=8, student=2.715, max_likeness=0.32)
+_LEAST_IN_A_BATCH = 4
+MIN_LATENCIES = 2 * _FEW.fine
 """Fewer are never enough."""
 
 
@@ -60,9 +69,10 @@ def precise_enough(
     """Whether the median of the run is known to ± `target`, a share of it, at 95 %.
 
     With t of 15 degrees of freedom and s the standard deviation of the shares of 16 batches, the interval
-    of the median reaches from the quantile 1/2 - t s / √16 to the quantile 1/2 + t s / √16. The spread s is
-    taken no smaller than that of independent latencies, √(1/4 ÷ length of a batch), and is raised by
-    √((1 + r) / (1 - r)) for a correlation r that is left between neighbouring batches.
+    of the median reaches from the quantile 1/2 - t s / √16 to the quantile 1/2 + t s / √16. Fewer than 128
+    latencies, of slow models, make 8 batches. The spread s is taken no smaller than that of independent
+    latencies, √(1/4 ÷ length of a batch), and is raised by √((1 + r) / (1 - r)) for a correlation r that is
+    left between neighbouring batches.
 
     Args:
         latencies: All so far, in the order of their starts, in any unit.
@@ -71,19 +81,22 @@ def precise_enough(
     values = np.asarray(latencies, dtype=np.float64)
     if values.size < MIN_LATENCIES:
         return _no(np.inf, f"{values.size} latencies are fewer than {MIN_LATENCIES}")
-    length = values.size // _FINE
-    recent = values[values.size - length * _FINE :]  # the oldest few fill no batch
+    plan = _MANY if values.size >= _LEAST_IN_A_BATCH * _MANY.fine else _FEW
+    length = values.size // plan.fine
+    recent = values[values.size - length * plan.fine :]  # the oldest few fill no batch
     median = float(np.median(values))
     if not (np.isfinite(median) and median > 0):
         return _no(np.inf, "the median is not a positive number")
-    shares = (recent > median).reshape(_FINE, length).mean(axis=1)
-    coarse = shares.reshape(_COARSE, -1).mean(axis=1)
+    shares = (recent > median).reshape(plan.fine, length).mean(axis=1)
+    coarse = shares.reshape(plan.coarse, -1).mean(axis=1)
     spread = max(float(coarse.std(ddof=1)), 0.5 / np.sqrt(2 * length))
     alike = _likeness(shares)
-    if alike > _MAX_LIKENESS:
-        return _within(recent, median, target, f"neighbouring batches correlate by {alike:.2f}")
+    if alike > plan.max_likeness:
+        return _within(
+            recent.reshape(plan.coarse, -1), median, target, f"neighbouring batches correlate by {alike:.2f}"
+        )
     left_over = (1 + max(alike, 0)) / (1 - max(alike, 0))  # of the correlation that reaches across batches
-    reach = _STUDENT * spread * float(np.sqrt(left_over / _COARSE))
+    reach = plan.student * spread * float(np.sqrt(left_over / plan.coarse))
     if reach >= 0.5:  # noqa: PLR2004
         return _no(np.inf, "the latencies come in long stretches of slow and fast ones")
     low, high = np.quantile(values, [0.5 - reach, 0.5 + reach])
@@ -93,9 +106,8 @@ def precise_enough(
     return Precision(half_width, True, f"the median is known to ±{half_width:.2%}")
 
 
-def _within(values: npt.NDArray[np.float64], median: float, target: float, seen: str) -> Precision:
+def _within(batches: npt.NDArray[np.float64], median: float, target: float, seen: str) -> Precision:
     """Of latencies that drift, or change slowly: what they did so far is all that is known of them."""
-    batches = values[: values.size // _COARSE * _COARSE].reshape(_COARSE, -1)
     farthest = float(np.abs(np.median(batches, axis=1) - median).max()) / median
     if farthest > target:
         return _no(np.inf, f"it drifts by ±{farthest:.2%}: {seen}")

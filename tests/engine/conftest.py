@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from agent.execute import Ending, execute
 from agent.outcome import judge
 from agent.stop import Stop
+from agent.template import Template
 from agent.worker.spec import InputSpec, RunSpec
 from protocol.result import Status
 
@@ -53,8 +54,15 @@ def release(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 Run = Callable[..., Ended]
 
 
+@pytest.fixture(scope="session")
+def template() -> Iterator[Template]:
+    """What all runs of these tests are forked from; it starts again where the release changes."""
+    with Template() as forks:
+        yield forks
+
+
 @pytest.fixture
-def run(release: str, tmp_path: Path, tiny_files: list[Path]) -> Run:
+def run(release: str, tmp_path: Path, tiny_files: list[Path], template: Template) -> Run:
     """Carries out one run of the tiny model; any field of its RunSpec can be given."""
 
     def carry_out(**changes: Any) -> Ended:
@@ -75,7 +83,9 @@ def run(release: str, tmp_path: Path, tiny_files: list[Path]) -> Run:
             "seed": 1,
         }
         with Stop() as stop:
-            ending = execute(RunSpec(**{**fields, **changes}), tmp_path, timeout_s=TIMEOUT_S, stop=stop)
+            ending = execute(
+                RunSpec(**{**fields, **changes}), tmp_path, timeout_s=TIMEOUT_S, stop=stop, template=template
+            )
         outcome = judge(ending, timeout_s=TIMEOUT_S)
         return Ended(outcome.status, outcome.reason, ending.report or {}, ending)
 
