@@ -144,7 +144,11 @@ class AsyncPool:
         self._threads: set[int] = set()
 
     def run(self, limit: Limit) -> Segment:
-        """Keep every request busy until `limit`, and wait for the last one."""
+        """Keep every request busy until `limit`, and wait for the last one.
+
+        The C API tells no callback whether its inference failed; each request's last one tells, when it is
+        waited for. A device that has failed goes on failing.
+        """
         clock = time.perf_counter_ns
         size = min(len(self.requests), limit.most)
         over = _thread.allocate_lock()
