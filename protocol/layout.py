@@ -52,7 +52,7 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 MODELS = PurePosixPath("/models")
 MACHINES = PurePosixPath("/machines")
 
-_RESULT_NAME = re.compile(rf"({_TEST_ID})\.([0-9]{{1,4}})\.json\.gz")
+_RESULT_NAME = re.compile(rf"({_TEST_ID})\.(0|[1-9][0-9]{{0,3}})\.json\.gz")
 
 
 def model_folder(sha256: str) -> PurePosixPath:

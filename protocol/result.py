@@ -161,6 +161,7 @@ class Result(Document):
     # 10 million inferences at worst: 2 × 8 bytes each that do not compress, in base64, are 204 MiB. 4 MiB for
     # the rest, as in other documents.
     max_bytes: ClassVar[int] = 208 << 20
+    max_plain_bytes: ClassVar[int] = 4 << 20
 
     campaign: CampaignId
     machine: MachineName

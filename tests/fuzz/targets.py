@@ -1,0 +1,297 @@
+"""What is fuzzed: each target makes an input from a seed, and feeds it to a parser.
+
+The property of all: a document, or one of fleetmark's own errors with a message of bounded length.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from integrator.machine_report import facts_of
+from integrator.merge import merge
+from integrator.store import CampaignRecord, CampaignStore
+from protocol.errors import DocumentError, UserError
+from protocol.job import (
+    Hint,
+    Input,
+    Job,
+    Limits,
+    Measure,
+    ModelFile,
+    ModelRef,
+    PlannedTest,
+    Scenario,
+    ScheduledRun,
+)
+from protocol.layout import result_name, split_result_name
+from protocol.machine import MachineDescription
+from protocol.result import Result
+from protocol.status import Heartbeat
+from tests.fuzz.mutate import broken_bytes, broken_json, broken_name, packed
+from tests.support import make_samples
+
+__all__ = ["TARGETS", "Target"]
+
+MAX_MESSAGE = 2000
+
+_NOW = "2026-01-01T00:00:00Z"
+_SHA = "0" * 64
+_CONDITIONS: dict[str, Any] = {
+    "seconds": 1.0,
+    "timer_resolution_ns": 1,
+    "logical_cores": 2,
+    "before": {"load_1min": 0.5, "frequency_min_hz": 10**9},
+    "after": {"temperature_c": 40.0, "available_memory_bytes": 1 << 30},
+    "process_cpu_s": 1.0,
+    "other_load_cores": 0.1,
+    "major_faults": 0,
+    "voluntary_switches": 3,
+    "involuntary_switches": 4,
+    "energy_joules": {"package-0": 12.5},
+    "unknown": {"steal_cores": "not in a virtual machine"},
+}
+_RESULT: dict[str, Any] = {
+    "schema_version": 1,
+    "campaign": "fuzz",
+    "machine": "box",
+    "test": "tiny-sync-b1",
+    "run": 0,
+    "model_sha256": _SHA,
+    "status": "ok",
+    "started_at": _NOW,
+    "openvino_version": "2026.0.0",
+    "inputs": [{"name": "image", "shape": [1, 3, 32, 32], "element_type": "f32"}],
+    "compiled": {"streams": 1, "threads": 2, "requests": 1, "execution_devices": ["CPU"]},
+    "phases": {"total_ms": 100.0, "compile_ms": 5.0, "first_inference_ms": 0.2},
+    "warmup_inferences": 10,
+    "outputs_finite": True,
+    "conditions": _CONDITIONS,
+    "samples": make_samples([n * 0.5 for n in range(60)], [0.4 + n % 7 / 100 for n in range(60)]).model_dump(
+        mode="json"
+    ),
+}
+_FAILED = _RESULT | {"status": "failed", "reason": "RuntimeError: no", "samples": None, "conditions": None}
+_HEARTBEAT: dict[str, Any] = {
+    "schema_version": 1,
+    "campaign": "fuzz",
+    "machine": "box",
+    "state": "running",
+    "detail": "measuring",
+    "test": "tiny-sync-b1",
+    "run": 1,
+    "done": 1,
+    "total": 4,
+    "failed": 0,
+    "updated_at": _NOW,
+    "silent_until": _NOW,
+    "fleetmark_version": "0.1",
+}
+_MACHINE: dict[str, Any] = {
+    "schema_version": 1,
+    "machine": "box",
+    "collected_at": _NOW,
+    "fingerprint": {
+        "architecture": "x86_64",
+        "cpu_family": 6,
+        "logical_cores": 8,
+        "smt": True,
+        "isa": ["avx2"],
+        "caches": [{"level": 1, "type": "Data", "size_bytes": 32768, "count": 8}],
+        "memory_gib": 16.0,
+        "devices": [{"name": "CPU", "capabilities": ["FP32"], "memory_bytes": 1 << 30}],
+    },
+    "configuration": {
+        "os": "Debian",
+        "kernel_parameters": ["quiet"],
+        "power_limits_w": {"package-0 long_term": 28.0},
+        "mitigations": {"spectre_v2": "on"},
+        "isolated_cpus": [1],
+        "swap_bytes": 0,
+        "usable_cores": 8.0,
+        "python": "3.11",
+        "openvino": "2026.0",
+        "fleetmark": "0.1",
+    },
+    "unknown": {"turbo": "not said"},
+    "probe": [
+        {
+            "device": "CPU",
+            "properties": {"NUM_STREAMS": "RW"},
+            "streams_range": [1, 8],
+            "requests_range": [1, 8, 1],
+            "hints": [{"hint": "latency", "streams": 1, "precision": "f32"}],
+        }
+    ],
+}
+_JOB = Job(
+    campaign="fuzz",
+    machine="box",
+    created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    seed=1,
+    measure=Measure(duration_s=0.05, min_iterations=20, warmup_s=0.01),
+    limits=Limits(),
+    models=(
+        ModelRef(
+            name="tiny",
+            precision="FP32",
+            sha256=_SHA,
+            entry="tiny.xml",
+            files=(ModelFile(name="tiny.xml", size=1, sha256=_SHA),),
+        ),
+    ),
+    tests=(
+        PlannedTest(
+            id="tiny-sync-b1",
+            model="tiny",
+            precision="FP32",
+            model_sha256=_SHA,
+            inputs=(Input(name="image", shape=(1, 3, 32, 32), element_type="f32"),),
+            device="CPU",
+            scenario=Scenario.SYNC,
+            hint=Hint.LATENCY,
+            batch=1,
+        ),
+    ),
+    schedule=tuple(ScheduledRun(test="tiny-sync-b1", run=run) for run in range(2)),
+)
+_RECORD: dict[str, Any] = {
+    "schema_version": 1,
+    "campaign": "fuzz",
+    "title": "fuzz",
+    "lab": "lab",
+    "created_at": _NOW,
+    "machines": ["box"],
+    "absent": {},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One parser: `make` an input from random numbers, `feed` it; `feed` says whether it was taken."""
+
+    name: str
+    share: int
+    """Of a hundred inputs, how many; what is slow has less."""
+    make: Callable[[random.Random], bytes]
+    feed: Callable[[bytes], bool]
+
+
+def _text(*documents: dict[str, Any]) -> Callable[[random.Random], bytes]:
+    whole = [json.dumps(document).encode() for document in documents]
+
+    def make(rng: random.Random) -> bytes:
+        at = rng.randrange(len(documents))
+        return broken_bytes(rng, whole[at]) if rng.random() < 0.3 else broken_json(rng, documents[at])
+
+    return make
+
+
+def _result_gzip(rng: random.Random) -> bytes:
+    return packed(rng, _text(_RESULT, _FAILED)(rng))
+
+
+def _refused(error: DocumentError | UserError) -> bool:
+    said = str(error)
+    assert len(said) <= MAX_MESSAGE, f"a message of {len(said):,} characters"
+    assert said.replace("\n", "").isprintable(), f"a message that no terminal should get: {said[:200]!r}"
+    return False
+
+
+def _feed_result(data: bytes) -> bool:
+    try:
+        result = Result.from_gzip(data, source="a result")
+    except DocumentError as error:
+        return _refused(error)
+    # What was taken can be written, read and merged.
+    assert Result.from_bytes(result.to_bytes(), source="again").run == result.run
+    if result.test == _JOB.tests[0].id:
+        merge([_JOB], {"box": [result]}, {})
+    return True
+
+
+def _feed_heartbeat(data: bytes) -> bool:
+    try:
+        said = Heartbeat.from_bytes(data, source="a heartbeat")
+    except DocumentError as error:
+        return _refused(error)
+    said.to_bytes()
+    return True
+
+
+def _feed_machine(data: bytes) -> bool:
+    try:
+        machine = MachineDescription.from_bytes(data, source="a machine")
+    except DocumentError as error:
+        return _refused(error)
+    machine.to_bytes()
+    assert machine.fingerprint.key
+    for _ in facts_of(machine):
+        pass
+    return True
+
+
+def _name(rng: random.Random) -> bytes:
+    return broken_name(rng, f"tiny-sync-b1.{rng.choice((0, 7, 10, 123, 9999, 12345))}.json.gz").encode()
+
+
+def _feed_name(data: bytes) -> bool:
+    name = data.decode()
+    found = split_result_name(name)
+    # One run, one name: were there two, a machine could hand in a run twice.
+    assert found is None or result_name(*found) == name, name
+    return found is not None
+
+
+def _folder(rng: random.Random) -> bytes:
+    """Names and contents of a campaign's folder as JSON; contents are Latin-1."""
+    files = {
+        "campaign.json": _text(_RECORD)(rng) if rng.random() < 0.2 else json.dumps(_RECORD).encode(),
+        "jobs/box.json": _JOB.to_bytes(),
+        "raw/box/machine.json": _text(_MACHINE)(rng),
+    }
+    for _ in range(2):
+        files[f"raw/box/{broken_name(rng, 'tiny-sync-b1.0.json.gz')}"] = _result_gzip(rng)
+    return json.dumps({name: data.decode("latin-1") for name, data in files.items()}).encode()
+
+
+def _feed_folder(data: bytes) -> bool:
+    with tempfile.TemporaryDirectory(prefix="fuzz-", dir=_MEMORY) as name:
+        folder = Path(name)
+        for path, content in json.loads(data).items():
+            # Names that no file system takes cannot lie in a folder.
+            with contextlib.suppress(OSError, ValueError):
+                target = folder / path
+                if not target.resolve().is_relative_to(folder.resolve()):
+                    continue
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content.encode("latin-1"))
+        store = CampaignStore(folder)
+        try:
+            record = store.read_record()
+            jobs = store.read_jobs(record) if record.machines == ("box",) else ()
+        except (DocumentError, UserError) as error:
+            return _refused(error)
+        store.read_machines(CampaignRecord.model_validate(_RECORD))
+        results = {job.machine: list(store.read_results(job)) for job in jobs}
+        assert all(len({r.run for r in found}) == len(found) for found in results.values()), "a run twice"
+        merge(jobs, results, {})
+    return True
+
+
+_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # no disk wears out
+
+TARGETS = (
+    Target("result", 50, _result_gzip, _feed_result),
+    Target("heartbeat", 20, _text(_HEARTBEAT), _feed_heartbeat),
+    Target("machine", 19, _text(_MACHINE), _feed_machine),
+    Target("name", 10, _name, _feed_name),
+    Target("folder", 1, _folder, _feed_folder),
+)
