@@ -327,6 +327,11 @@ class TransferClient:
         resumed = part.size > 0
         if connection.size(str(path)) == wanted.size:
             connection.fetch(f"RETR {path}", part.write, limit=wanted.size, offset=part.size)
+            if part.size < wanted.size:
+                raise TransientTransferError(
+                    f"{self._server}: {path}: ended after {part.size:,} of {wanted.size:,} bytes",
+                    advice="Try again.",
+                )
             if resumed and not part.is_wanted():  # the part was not the beginning of this
                 part.clear()
                 connection.fetch(f"RETR {path}", part.write, limit=wanted.size)
