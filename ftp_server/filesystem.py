@@ -11,7 +11,7 @@ from pyftpdlib.filesystems import AbstractedFS
 
 from ftp_server.accounts import Authorizer
 from ftp_server.permissions import allowed, may_rename, written_once
-from protocol.transfer import final_name
+from protocol.transfer_names import final_name
 
 __all__ = ["Filesystem"]
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 
 from protocol.layout import CAMPAIGN_ID, MACHINES, MODELS, CampaignFolder, machine_folder, split_result_name
-from protocol.transfer import final_name
+from protocol.transfer_names import final_name
 
 __all__ = ["PERMISSIONS", "Role", "allowed", "may_rename", "written_once"]
 

@@ -16,6 +16,7 @@ import pyftpdlib.ioloop  # noqa: F401 - before the handlers: it silences the dep
 from pyftpdlib.handlers import TLS_DTPHandler, TLS_FTPHandler
 
 from ftp_server.filesystem import Filesystem
+from protocol.transfer_names import RESUMED_BYTES, final_name
 
 __all__ = ["DataChannel", "Session"]
 
@@ -43,6 +44,7 @@ class DataChannel(TLS_DTPHandler):
         error = raised and (raised.__cause__ or raised)  # pyftpdlib wraps what a file raises
         if isinstance(error, OSError) and error.strerror:
             _LOG.warning("%s: %s", self.cmd_channel.username, error.strerror)
+            self.cmd_channel.out_of_space = True
             self._resp = (f"452 {error.strerror}; transfer aborted.", _LOG.debug)
         super().handle_error()
 
@@ -81,6 +83,9 @@ class Session(TLS_FTPHandler):
     live: ClassVar[set[Session]]
     """The sessions of one server; each server has a subclass with a set of its own."""
 
+    out_of_space = False
+    """Whether the file that is being received could not be written; what there is of it goes then."""
+
     _hashing: _Hashing | None = None
 
     def __init__(self, conn: Any, server: Any, ioloop: Any = None) -> None:
@@ -90,9 +95,13 @@ class Session(TLS_FTPHandler):
             self._extra_feats.append("HASH SHA-256*")
 
     def on_incomplete_file_received(self, file: str) -> None:
-        """Remove what is left of an upload that broke off; nobody goes on with it, and it takes up space."""
+        """Remove what is left of an upload that broke off, unless its client will go on with it."""
+        path = Path(file)
         with contextlib.suppress(OSError):
-            Path(file).unlink()
+            resumable = final_name(path.name) is not None and path.stat().st_size >= RESUMED_BYTES
+            if self.out_of_space or not resumable:
+                path.unlink()
+        self.out_of_space = False
 
     def abandon(self) -> None:
         """Close at once, without a TLS farewell."""

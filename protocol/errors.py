@@ -8,6 +8,7 @@
         NewerDocumentError      ... because the other side is newer
       TransferError             a file did not get across
         TransientTransferError  ... and may if tried again: connection refused, cut or silent
+          ServerFullError       ... once there is room on the server's disk
         RefusedTransferError    ... and will not: wrong password, no permission, no such file
         UntrustedServerError    ... because the server is not the one that the account names
       CampaignError             a campaign ended without what was asked of it
@@ -31,6 +32,7 @@ __all__ = [
     "ModelError",
     "NewerDocumentError",
     "RefusedTransferError",
+    "ServerFullError",
     "TransferError",
     "TransientTransferError",
     "UntrustedServerError",
@@ -86,6 +88,10 @@ class TransferError(FleetmarkError):
 
 class TransientTransferError(TransferError):
     """The connection was refused, cut or silent: the same call may succeed later."""
+
+
+class ServerFullError(TransientTransferError):
+    """The server's disk is full: to try again at once would fill it again."""
 
 
 class RefusedTransferError(TransferError):

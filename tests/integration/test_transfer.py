@@ -36,13 +36,16 @@ from protocol.errors import (
     UntrustedServerError,
     UserError,
 )
+from protocol.ftp_connection import FtpConnection
 from protocol.layout import CampaignFolder
-from protocol.transfer import Digest, TransferClient
+from protocol.transfer import Digest, RetryPolicy, TransferClient
 
 MINE = CampaignFolder("box", "camp")
 OTHERS = CampaignFolder("other", "camp")
 RESULT = MINE.result("t1", 0)
 MODEL = PurePosixPath("/models/m.bin")
+ONCE = RetryPolicy(attempts=1)
+QUICK = RetryPolicy(attempts=3, first_pause_s=0.01)
 
 
 @dataclass
@@ -541,7 +544,7 @@ class Damaging(TransferClient):
 
     lab: Lab
 
-    def _check_stored(self, connection: ftplib.FTP_TLS, temporary: PurePosixPath, wanted: Digest) -> None:
+    def _check_stored(self, connection: FtpConnection, temporary: PurePosixPath, wanted: Digest) -> None:
         with self.lab.disk(temporary).open("r+b") as file:
             byte = file.read(1)
             file.seek(0)
@@ -551,7 +554,7 @@ class Damaging(TransferClient):
 
 @pytest.mark.parametrize("user", ["integrator", "box"])
 def test_a_damaged_upload_never_gets_its_name(lab: Lab, user: str) -> None:
-    with Damaging(getattr(lab, user), timeout_s=5) as client:
+    with Damaging(getattr(lab, user), timeout_s=5, retry=QUICK) as client:
         client.lab = lab
         with pytest.raises(TransientTransferError, match="arrived damaged"):
             client.write(MINE.status, b"numbers")
@@ -591,7 +594,7 @@ def test_an_idle_client_connects_again(tmp_path: Path, caplog: pytest.LogCapture
 def test_a_stopped_server_is_a_passing_failure(tmp_path: Path) -> None:
     with FtpServer(tmp_path) as server:
         lab = start(server)
-        client = TransferClient(lab.box, timeout_s=5)
+        client = TransferClient(lab.box, timeout_s=5, retry=QUICK)
         client.write(MINE.status, b"x")
     for _ in range(2):
         with pytest.raises(TransientTransferError, match="connection refused") as failure:
@@ -602,7 +605,9 @@ def test_a_stopped_server_is_a_passing_failure(tmp_path: Path) -> None:
     client.close()
 
 
-def test_a_server_that_stops_in_the_middle_is_a_passing_failure(tmp_path: Path) -> None:
+def test_a_server_that_stops_in_the_middle_is_a_passing_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = FtpServer(tmp_path)
     server.start()
     lab = start(server)
@@ -612,13 +617,11 @@ def test_a_server_that_stops_in_the_middle_is_a_passing_failure(tmp_path: Path) 
         server.stop()
         yield b"x" * 1000
 
-    class Interrupted(TransferClient):
-        def _put(
-            self, connection: ftplib.FTP_TLS, path: PurePosixPath, wanted: Digest, parts: object
-        ) -> None:
-            super()._put(connection, path, wanted, chunks())
-
-    with Interrupted(lab.box, timeout_s=5) as client, pytest.raises(TransientTransferError):
+    monkeypatch.setattr("protocol.transfer._chunks", lambda stream, offset: chunks())
+    with (
+        TransferClient(lab.box, timeout_s=5, retry=ONCE) as client,
+        pytest.raises(TransientTransferError),
+    ):
         client.write(MINE.status, b"x")
     assert not lab.disk(MINE.status).exists()
 
@@ -626,7 +629,7 @@ def test_a_server_that_stops_in_the_middle_is_a_passing_failure(tmp_path: Path) 
 def test_a_silent_server_is_a_passing_failure(lab: Lab) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         account = lab.box.model_copy(update={"port": mute.getsockname()[1]})
-        client = TransferClient(account, timeout_s=0.2)
+        client = TransferClient(account, timeout_s=0.2, retry=QUICK)
         with pytest.raises(TransientTransferError, match=r"no answer within 0\.2 s"):
             client.digest(MINE.job)
 
@@ -777,7 +780,7 @@ def test_an_unknown_host_name_is_a_passing_failure(lab: Lab, monkeypatch: pytest
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with (
-        TransferClient(lab.box, timeout_s=5) as client,
+        TransferClient(lab.box, timeout_s=5, retry=ONCE) as client,
         pytest.raises(TransientTransferError, match="not known"),
     ):
         client.digest(MINE.job)
