@@ -1,4 +1,4 @@
-"""The accounts of the server, in memory, and what pyftpdlib asks about them."""
+"""The accounts of an embedded server, in memory, and what pyftpdlib asks about accounts."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import ClassVar, Protocol
 
 from pyftpdlib.exceptions import AuthenticationFailed
 
 from ftp_server.permissions import PERMISSIONS, Role, allowed
 from protocol.layout import MACHINE_NAME
 
-__all__ = ["AccountStore", "Authorizer"]
+__all__ = ["AccountStore", "Accounts", "Authorizer", "new_password"]
 
 _PASSWORD_BYTES = 32
 _NO_PASSWORD = "0" * 64  # what an unknown user's password is compared with; no password hashes to it
@@ -27,8 +28,31 @@ class _Entry:
     password_sha256: str
 
 
+def new_password() -> str:
+    """A password of 256 random bits."""
+    return secrets.token_urlsafe(_PASSWORD_BYTES)
+
+
+class Accounts(Protocol):
+    """What a server has to know of its accounts."""
+
+    slow: ClassVar[bool]
+    """Whether `authenticate` takes long, and belongs into a thread of its own."""
+
+    def role(self, name: str) -> Role | None:
+        """The role of an account, or None where there is no such account."""
+
+    def authenticate(self, name: str, password: str) -> bool:
+        """Whether this is the password of this account; an unknown name takes as long as a wrong password."""
+
+    def refresh(self) -> frozenset[str]:
+        """Take changes up; the accounts that are gone or have another password."""
+
+
 class AccountStore:
     """Name, role and password hash of every account."""
+
+    slow: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
@@ -43,7 +67,7 @@ class AccountStore:
             raise ValueError(f"{name!r} is not a name for an account")
         if name in self._entries:
             raise ValueError(f"there is an account {name!r} already")
-        password = secrets.token_urlsafe(_PASSWORD_BYTES)
+        password = new_password()
         self._entries[name] = _Entry(role, _sha256(password))
         return password
 
@@ -58,6 +82,10 @@ class AccountStore:
         expected = entry.password_sha256 if entry else _NO_PASSWORD
         return hmac.compare_digest(_sha256(password), expected)
 
+    def refresh(self) -> frozenset[str]:
+        """Nothing: nobody else changes these accounts."""
+        return frozenset()
+
 
 class Authorizer:
     """The questions that a pyftpdlib handler asks, answered from accounts and permissions.
@@ -65,8 +93,8 @@ class Authorizer:
     `root` is the folder on disk that clients see as `/`, with symbolic links resolved.
     """
 
-    def __init__(self, accounts: AccountStore, root: Path) -> None:
-        self._accounts = accounts
+    def __init__(self, accounts: Accounts, root: Path) -> None:
+        self.accounts = accounts
         self._root = root
 
     def role(self, username: str) -> Role:
@@ -75,7 +103,7 @@ class Authorizer:
         Raises:
             AuthenticationFailed: the account is gone.
         """
-        role = self._accounts.role(username)
+        role = self.accounts.role(username)
         if role is None:
             raise AuthenticationFailed
         return role
@@ -90,12 +118,12 @@ class Authorizer:
 
     def validate_authentication(self, username: str, password: str, handler: object) -> None:  # noqa: ARG002 - pyftpdlib's signature
         """Let the user in, or raise AuthenticationFailed: the same for a wrong name and a wrong password."""
-        if not self._accounts.authenticate(username, password):
+        if not self.accounts.authenticate(username, password):
             raise AuthenticationFailed
 
     def has_perm(self, username: str, perm: str, path: str | None = None) -> bool:
         """Whether the user has a permission on a path on disk."""
-        role = self._accounts.role(username)
+        role = self.accounts.role(username)
         if role is None or path is None:
             return False
         try:

@@ -1,7 +1,8 @@
 """A certificate authority of one's own, and the server certificate that it signs, made on the spot.
 
-The authority signs one certificate and its key is forgotten: it is never written anywhere, so nobody can make
-a second certificate that the agents would believe.
+The embedded server's authority signs one certificate and its key is forgotten: it is never written anywhere,
+so nobody can make a second certificate that the agents would believe. A server that is started again and
+again keeps its authority, so that the accounts that it handed out stay good.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import ipaddress
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -19,12 +22,100 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from protocol.atomic import write_atomically
 
-__all__ = ["create_certificate"]
+__all__ = ["Authority", "Credentials", "create_certificate"]
 
 _OWNER_ONLY = 0o600
 _VALIDITY = timedelta(days=730)
+_AUTHORITY_VALIDITY = timedelta(days=3650)
 # A target box without a battery-backed clock, or one that has not met its time server yet, is hours behind.
 _CLOCK_SKEW = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a server shows to its clients, and what they are told to believe; all of it PEM."""
+
+    key: bytes
+    chain: bytes
+    """The server's certificate first."""
+    authority: str
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A certificate authority with its key."""
+
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+    @classmethod
+    def create(cls, *, validity: timedelta = _VALIDITY) -> Self:
+        """Make one, with a name of its own: a client that trusts another one then says "unknown issuer"."""
+        name = _common_name(f"fleetmark authority {secrets.token_hex(4)}")
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = (
+            _builder(name, name, key.public_key(), key.public_key(), validity)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_key_usage(signs_certificates=True), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        return cls(key, certificate)
+
+    @classmethod
+    def kept(cls, path: Path) -> Self:
+        """Read the authority that `path` holds, or make one and write it there for its owner alone.
+
+        Raises:
+            ValueError: the file holds something else.
+            OSError: it cannot be read or written.
+        """
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            made = cls.create(validity=_AUTHORITY_VALIDITY)
+            write_atomically(path, _pem(made.key) + made.pem(), mode=_OWNER_ONLY)
+            return made
+        key = serialization.load_pem_private_key(data, password=None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise ValueError(f"{path}: not the key of an authority that fleetmark made")  # noqa: TRY004 - it is the file that is wrong
+        return cls(key, x509.load_pem_x509_certificate(data))
+
+    def pem(self) -> bytes:
+        """The certificate: what clients have to trust."""
+        return self.certificate.public_bytes(serialization.Encoding.PEM)
+
+    def issue(self, names: Sequence[str]) -> Credentials:
+        """A key and a certificate for a server that is reached under `names`.
+
+        Raises:
+            ValueError: no name, or one that is neither an IP address nor an ASCII host name.
+        """
+        if not names:
+            raise ValueError("a server certificate needs at least one name")
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = (
+            _builder(
+                _common_name("fleetmark FTP server"),
+                self.certificate.subject,
+                key.public_key(),
+                self.key.public_key(),
+                _VALIDITY,
+            )
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_key_usage(signs_certificates=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(
+                x509.SubjectAlternativeName([_general_name(name) for name in dict.fromkeys(names)]),
+                critical=False,
+            )
+            .sign(self.key, hashes.SHA256())
+        )
+        return Credentials(
+            _pem(key), certificate.public_bytes(serialization.Encoding.PEM), self.pem().decode("ascii")
+        )
 
 
 def create_certificate(names: Sequence[str], path: Path) -> str:
@@ -40,41 +131,15 @@ def create_certificate(names: Sequence[str], path: Path) -> str:
         ValueError: no name, or one that is neither an IP address nor an ASCII host name.
         OSError: the file cannot be written.
     """
-    if not names:
-        raise ValueError("a server certificate needs at least one name")
-    now = datetime.now(UTC)
-    # A name of its own for each authority: a client that trusts another one then says "unknown issuer".
-    authority_name = _common_name(f"fleetmark authority {secrets.token_hex(4)}")
-    authority_key = ec.generate_private_key(ec.SECP256R1())
-    authority = (
-        _builder(authority_name, authority_name, authority_key.public_key(), authority_key.public_key(), now)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(signs_certificates=True), critical=True)
-        .sign(authority_key, hashes.SHA256())
-    )
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate = (
-        _builder(
-            _common_name("fleetmark FTP server"),
-            authority_name,
-            key.public_key(),
-            authority_key.public_key(),
-            now,
-        )
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(
-            x509.SubjectAlternativeName([_general_name(name) for name in dict.fromkeys(names)]),
-            critical=False,
-        )
-        .sign(authority_key, hashes.SHA256())
-    )
-    private = key.private_bytes(
+    made = Authority.create().issue(names)
+    write_atomically(path, made.key + made.chain, mode=_OWNER_ONLY)
+    return made.authority
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    write_atomically(path, private + certificate.public_bytes(serialization.Encoding.PEM), mode=_OWNER_ONLY)
-    return authority.public_bytes(serialization.Encoding.PEM).decode("ascii")
 
 
 def _builder(
@@ -82,8 +147,9 @@ def _builder(
     issuer: x509.Name,
     key: ec.EllipticCurvePublicKey,
     issuer_key: ec.EllipticCurvePublicKey,
-    now: datetime,
+    validity: timedelta,
 ) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -91,7 +157,7 @@ def _builder(
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _CLOCK_SKEW)
-        .not_valid_after(now + _VALIDITY)
+        .not_valid_after(now + validity)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
     )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from pyftpdlib.exceptions import FilesystemError
 from pyftpdlib.filesystems import AbstractedFS
 
 from ftp_server.accounts import Authorizer
-from ftp_server.permissions import allowed, may_rename, written_once
+from ftp_server.limits import Limits, OverLimitError
+from ftp_server.permissions import Role, allowed, may_rename, written_once
+from ftp_server.usage import BLOCK, Usage
 from protocol.transfer_names import final_name
 
 __all__ = ["Filesystem"]
@@ -48,9 +50,20 @@ class Filesystem(AbstractedFS):
             final = virtual.with_name(final_name(virtual.name) or virtual.name)
             if written_once(role, final):
                 self._refuse_overwriting(path.with_name(final.name), final)
-                if virtual == final:
-                    mode = mode.replace("w", "x")
+            if role is Role.MACHINE:
+                return self._bounded(filename, mode, user)
+            if "+" in mode:
+                return cast("IO[Any]", _Resumed(open(filename, mode, opener=_without_links)))
         return open(filename, mode, opener=_without_links)
+
+    def _bounded(self, filename: str, mode: str, user: str) -> IO[Any]:
+        """Open a file that a machine writes, within the server's limits."""
+        limits: Limits = self.cmd_channel.limits
+        usage: Usage = self.cmd_channel.usage
+        if limits.quota_bytes and not usage.fits(user, BLOCK, limits.quota_bytes):
+            raise FilesystemError(OverLimitError.of_quota(limits.quota_bytes).strerror)
+        file = open(filename, mode, opener=_without_links)  # noqa: SIM115 - pyftpdlib closes it
+        return cast("IO[Any]", _Bounded(file, user, limits, usage))
 
     def rename(self, src: str, dst: str) -> None:
         """Rename; a machine only finishes an upload, and never over a result."""
@@ -95,6 +108,59 @@ class Filesystem(AbstractedFS):
     def _refuse_overwriting(path: Path, virtual: PurePosixPath) -> None:
         if os.path.lexists(path):
             raise FilesystemError(f"{virtual} is there already, and a result is never overwritten")
+
+
+class _Resumed:
+    """A file that is written from a position on; what was there beyond it goes."""
+
+    def __init__(self, file: IO[Any]) -> None:
+        self._file = file
+        self._position = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def seek(self, position: int) -> None:
+        """Go on from `position`."""
+        self._file.seek(position)
+        self._file.truncate()
+        self._position = position
+
+    def write(self, data: bytes) -> int:
+        """Write, as a file does."""
+        written = self._file.write(data)
+        self._position += written
+        return written
+
+
+class _Bounded(_Resumed):
+    """A file of a machine: refused while it is written, once it is too large or the machine has too much."""
+
+    def __init__(self, file: IO[Any], machine: str, limits: Limits, usage: Usage) -> None:
+        super().__init__(file)
+        self._machine = machine
+        self._limits = limits
+        self._usage = usage
+        self._counted = 0
+
+    def seek(self, position: int) -> None:
+        """Go on from `position`; what is before it was counted when it came."""
+        super().seek(position)
+        self._counted = position
+
+    def write(self, data: bytes) -> int:
+        """Write, or raise OverLimitError."""
+        end = self._position + len(data)
+        if 0 < self._limits.max_file_bytes < end:
+            raise OverLimitError.of_file(self._limits.max_file_bytes)
+        more = max(end, BLOCK) - self._counted
+        if more > 0:
+            quota = self._limits.quota_bytes
+            if quota and not self._usage.fits(self._machine, more, quota):
+                raise OverLimitError.of_quota(quota)
+            self._usage.add(self._machine, more)
+            self._counted += more
+        return super().write(data)
 
 
 def _without_links(path: str, flags: int) -> int:

@@ -43,7 +43,10 @@ def allowed(role: Role, user: str, permission: str, path: PurePosixPath) -> bool
     folder = _campaign(user, path)
     if folder is None:
         return False
-    return path == folder.results if permission == "m" else _may_push(folder, path)
+    if permission == "m":
+        return path == folder.results
+    # A result is stored under a temporary name and renamed: one that is there is whole.
+    return _may_push(folder, path) and not (permission == "w" and written_once(role, path))
 
 
 def may_rename(role: Role, user: str, source: PurePosixPath, target: PurePosixPath) -> bool:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import logging
 import socket
-import tempfile
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
-from OpenSSL import SSL
 from pydantic import SecretStr
 from pyftpdlib import ioloop
 from pyftpdlib.servers import FTPServer
 
-from ftp_server.accounts import AccountStore, Authorizer
-from ftp_server.certificates import create_certificate
+from ftp_server.accounts import Accounts, AccountStore, Authorizer
+from ftp_server.certificates import Authority, Credentials
+from ftp_server.leftovers import remove_leftovers
+from ftp_server.limits import Bans, Limits
 from ftp_server.permissions import Role
 from ftp_server.session import DataChannel, Session
+from ftp_server.tls import server_context
+from ftp_server.usage import Usage
 from protocol.account import Account
 from protocol.layout import MACHINES, MODELS
 
@@ -31,6 +34,10 @@ _LOG.addHandler(logging.NullHandler())
 _MAX_CONNECTIONS = 256
 _ACCEPT_PAUSE_S = 1.0
 _JOIN_TIMEOUT_S = 10.0
+_LOOK_FOR_CHANGES_S = 1.0
+_LOOK_FOR_LEFTOVERS_S = 3600.0
+_VERIFIERS = 2
+_NO_LIMITS = Limits()
 _EVERY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 
 
@@ -40,6 +47,10 @@ class FtpServer:
     `host` and `port` are what it listens on (port 0: any free one). `advertised` is the name or address under
     which the agents reach it: accounts carry it and the certificate is made out to it, together with `names`.
     A client that is silent for `idle_timeout_s` is disconnected.
+
+    The rest is for a server that lasts: `accounts` that others change, `credentials` that are kept, a socket
+    that was bound by somebody with more rights (`listening`), `masquerade`, the IPv4 address that clients
+    behind a translating router are sent to, and `plain`, which lets clients in that speak no TLS.
 
     Raises:
         ValueError: it listens on every address and nothing says under which name it is reached.
@@ -55,6 +66,13 @@ class FtpServer:
         names: Sequence[str] = (),
         idle_timeout_s: float = 300.0,
         max_connections: int = _MAX_CONNECTIONS,
+        limits: Limits = _NO_LIMITS,
+        accounts: Accounts | None = None,
+        credentials: Credentials | None = None,
+        listening: socket.socket | None = None,
+        passive_ports: Sequence[int] = (),
+        masquerade: str | None = None,
+        plain: bool = False,
     ) -> None:
         if advertised is None and host in _EVERY_ADDRESS:
             raise ValueError(
@@ -66,8 +84,15 @@ class FtpServer:
         self._names = (self._advertised, *names)
         self._idle_timeout_s = idle_timeout_s
         self._max_connections = max_connections
-        self._accounts = AccountStore()
-        self._ca_certificate = ""
+        self._limits = limits
+        self._own_accounts = AccountStore()
+        self._accounts: Accounts = accounts or self._own_accounts
+        self._credentials = credentials
+        self._listening = listening
+        self._passive_ports = list(passive_ports) or None
+        self._masquerade = masquerade
+        self._plain = plain
+        self._verifier: ThreadPoolExecutor | None = None
         self._address: tuple[str, int] | None = None
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
@@ -106,14 +131,14 @@ class FtpServer:
             RuntimeError: the server was not started, so its port and certificate are not known.
         """
         port = self.address[1]
-        password = self._accounts.add(name, role)
+        password = self._own_accounts.add(name, role)
         _LOG.info("account %s added (%s)", name, role)
         return Account(
             host=self._advertised,
             port=port,
             user=name,
             password=SecretStr(password),
-            ca_certificate=self._ca_certificate,
+            ca_certificate=self._credentials.authority if self._credentials else "",
         )
 
     def start(self) -> None:
@@ -131,8 +156,13 @@ class FtpServer:
         loop = ioloop.IOLoop()
         try:
             handler = self._handler()
-            listener = _Listener(self._listen_on, handler, ioloop=loop)
+            listener = _Listener(self._listening or self._listen_on, handler, ioloop=loop)
             listener.max_cons = self._max_connections
+            listener.max_cons_per_ip = self._limits.max_connections_per_address
+            if self._verifier is not None:
+                loop.call_every(_LOOK_FOR_CHANGES_S, self._take_changes_up, handler.live)
+                loop.call_every(_LOOK_FOR_LEFTOVERS_S, self._remove_leftovers)
+                self._remove_leftovers()
             self._address = cast("tuple[str, int]", listener.address)
             self._doorbell, inner = socket.socketpair()
             _Doorbell(inner, loop)
@@ -156,17 +186,29 @@ class FtpServer:
             _LOG.error("the FTP server did not stop within %d s", _JOIN_TIMEOUT_S)
             return
         self._thread = None
+        if self._verifier is not None:
+            self._verifier.shutdown()
         _LOG.info("stopped")
 
+    def is_serving(self) -> bool:
+        """Whether its thread lives."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def _take_changes_up(self, live: set[Session]) -> None:
+        changed = self._accounts.refresh()
+        for session in [session for session in live if session.authenticated and session.username in changed]:
+            session.log("the account was removed or has a new password: disconnected")
+            session.abandon()
+
+    def _remove_leftovers(self) -> None:
+        if self._verifier is not None:
+            self._verifier.submit(remove_leftovers, self._root)
+
     def _handler(self) -> type[Session]:
-        with tempfile.TemporaryDirectory(prefix="fleetmark-ftp-") as folder:
-            path = Path(folder) / "server.pem"
-            self._ca_certificate = create_certificate(self._names, path)
-            context = SSL.Context(SSL.TLS_SERVER_METHOD)
-            context.set_min_proto_version(SSL.TLS1_2_VERSION)
-            context.set_options(SSL.OP_NO_COMPRESSION)
-            context.use_certificate_chain_file(str(path))
-            context.use_privatekey_file(str(path))
+        if self._credentials is None:
+            self._credentials = Authority.create().issue(self._names)
+        if self._accounts.slow:
+            self._verifier = ThreadPoolExecutor(_VERIFIERS, thread_name_prefix="fleetmark-ftp-login")
         root = self._root.resolve(strict=True)
         channel = type("_DataChannel", (DataChannel,), {"timeout": self._idle_timeout_s})
         # pyftpdlib takes its settings from class attributes: a class per server keeps servers apart.
@@ -174,7 +216,16 @@ class FtpServer:
             "authorizer": Authorizer(self._accounts, root),
             "dtp_handler": channel,
             "live": set(),
-            "ssl_context": context,
+            "ssl_context": server_context(self._credentials),
+            "tls_control_required": not self._plain,
+            "tls_data_required": not self._plain,
+            "banner": Session.banner if not self._plain else "fleetmark FTP server ready, TLS not required.",
+            "limits": self._limits,
+            "bans": Bans(self._limits),
+            "usage": Usage(root),
+            "verifier": self._verifier,
+            "passive_ports": self._passive_ports,
+            "masquerade_address": self._masquerade,
             "timeout": self._idle_timeout_s,
         }
         return type("_Session", (Session,), settings)
@@ -198,6 +249,10 @@ class FtpServer:
 
 class _Listener(FTPServer):
     """The listening socket."""
+
+    def _accept_new_cons(self) -> bool:
+        """Whether there is room: pyftpdlib counts sockets, of which a client in a transfer has several."""
+        return len(self.handler.live) <= int(self.max_cons)
 
     def handle_error(self) -> None:
         """Rest for a moment, where pyftpdlib would close: a lack of file descriptors passes."""

@@ -8,6 +8,8 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +18,8 @@ import pyftpdlib.ioloop  # noqa: F401 - before the handlers: it silences the dep
 from pyftpdlib.handlers import TLS_DTPHandler, TLS_FTPHandler
 
 from ftp_server.filesystem import Filesystem
+from ftp_server.limits import Bans, Limits, OverLimitError
+from ftp_server.usage import Usage
 from protocol.transfer_names import RESUMED_BYTES, final_name
 
 __all__ = ["DataChannel", "Session"]
@@ -25,9 +29,10 @@ _DROPPED_COMMANDS = {"PORT", "EPRT", "STOU", "MFMT", "SITE", "SITE HELP", "SITE 
 _CHUNK = 1 << 20
 _SIGN_OF_LIFE_S = 5.0
 _FAILED_LOGIN_DELAY_S = 1
-
+_VERDICT_POLL_S = 0.005
 
 _LOG = logging.getLogger("fleetmark.ftp")
+_PYFTPDLIB = logging.getLogger("pyftpdlib")
 
 
 class DataChannel(TLS_DTPHandler):
@@ -44,8 +49,9 @@ class DataChannel(TLS_DTPHandler):
         error = raised and (raised.__cause__ or raised)  # pyftpdlib wraps what a file raises
         if isinstance(error, OSError) and error.strerror:
             _LOG.warning("%s: %s", self.cmd_channel.username, error.strerror)
-            self.cmd_channel.out_of_space = True
-            self._resp = (f"452 {error.strerror}; transfer aborted.", _LOG.debug)
+            code = 552 if isinstance(error, OverLimitError) else 452
+            self._resp = (f"{code} {error.strerror}; transfer aborted.", _LOG.debug)
+            self.cmd_channel.unwritable = True
         super().handle_error()
 
     def close(self) -> None:
@@ -83,8 +89,15 @@ class Session(TLS_FTPHandler):
     live: ClassVar[set[Session]]
     """The sessions of one server; each server has a subclass with a set of its own."""
 
-    out_of_space = False
-    """Whether the file that is being received could not be written; what there is of it goes then."""
+    limits = Limits()
+    bans = Bans(limits)
+    usage: Usage
+    verifier: Executor
+    """Where slow passwords are compared; absent where none are slow."""
+
+    username: str
+    unwritable = False
+    """Whether the upload under way was ended by a limit or by the disk."""
 
     _hashing: _Hashing | None = None
 
@@ -94,14 +107,35 @@ class Session(TLS_FTPHandler):
             self.live.add(self)
             self._extra_feats.append("HASH SHA-256*")
 
+    def handle(self) -> None:
+        """Greet, unless the address failed to log in too often."""
+        if not self._refused_address():
+            super().handle()
+
+    def _refused_address(self) -> bool:
+        wait_s = self.bans.remaining_s(self.remote_ip)
+        if not wait_s:
+            return False
+        self.respond_w_warning(f"421 Too many failed logins from your address; wait {wait_s:.0f} s.")
+        self.close_when_done()
+        return True
+
+    def on_file_received(self, file: str) -> None:  # noqa: ARG002 - pyftpdlib's signature
+        """The next upload begins without the last one's end."""
+        self.unwritable = False
+
     def on_incomplete_file_received(self, file: str) -> None:
-        """Remove what is left of an upload that broke off, unless its client will go on with it."""
+        """Keep an upload that broke off where its client will go on with it (REST); remove it elsewhere.
+
+        What a limit or a full disk has ended is removed too, as is what has a final name and would seem whole.
+        """
         path = Path(file)
         with contextlib.suppress(OSError):
             resumable = final_name(path.name) is not None and path.stat().st_size >= RESUMED_BYTES
-            if self.out_of_space or not resumable:
+            if self.unwritable or not resumable:
                 path.unlink()
-        self.out_of_space = False
+                self.usage.forget(self.username)
+        self.unwritable = False
 
     def abandon(self) -> None:
         """Close at once, without a TLS farewell."""
@@ -116,9 +150,63 @@ class Session(TLS_FTPHandler):
         super().close()
         self.live.discard(self)
 
+    def ftp_PASS(self, line: str) -> None:  # noqa: N802 - pyftpdlib's naming
+        """Check the password; where that is slow, in another thread while the loop serves other clients."""
+        if self._refused_address():
+            return
+        accounts = self.authorizer.accounts
+        if self.authenticated or not self.username or not accounts.slow:
+            super().ftp_PASS(line)
+            return
+        self.del_channel()  # as pyftpdlib does after a failed login: no command is read until it is decided
+        self._decide(self.verifier.submit(accounts.authenticate, self.username, line), self.username)
+
+    def _decide(self, verdict: Future[bool], username: str) -> None:
+        if self._closed:
+            return
+        if not verdict.done():
+            self.ioloop.call_later(
+                _VERDICT_POLL_S, self._decide, verdict, username, _errback=self.handle_error
+            )
+            return
+        self.add_channel()
+        if verdict.result() and self.username == username:
+            home = self.authorizer.get_home_dir(username)
+            self.handle_auth_success(home, "", self.authorizer.get_msg_login(username))
+        else:
+            self.handle_auth_failed("", "")
+
+    def handle_auth_failed(self, msg: str, password: str) -> None:
+        """Answer after a moment. What is no account's name may be a password typed at the wrong place."""
+        if self.authorizer.accounts.role(self.username) is None:
+            self.username = "(unknown)"
+        super().handle_auth_failed(msg, password)
+
+    def on_login_failed(self, username: str, password: str) -> None:  # noqa: ARG002 - pyftpdlib's signature
+        """Count towards a ban."""
+        if self.bans.failed(self.remote_ip):
+            _LOG.warning(
+                "%s: refused for %g s after too many failed logins",
+                self.remote_ip,
+                self.limits.ban_s,
+                extra={"event": "ban", "address": self.remote_ip},
+            )
+
     def on_login(self, username: str) -> None:  # noqa: ARG002 - pyftpdlib's signature
         """Forget the password, which pyftpdlib keeps for impersonation."""
         self.password = ""
+        self.bans.succeeded(self.remote_ip)
+
+    def log(self, msg: str, logfun: Callable[..., None] = _PYFTPDLIB.info) -> None:
+        """Log a message with who it is about, for a reader and for a program."""
+        logfun(
+            "%s:%s-[%s] %s",
+            self.remote_ip,
+            self.remote_port,
+            self.username,
+            msg,
+            extra={"address": self.remote_ip, "user": self.username or None},
+        )
 
     def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
         """Refuse what could forge a line of the log or of a reply, and commands that overtake a HASH."""

@@ -8,6 +8,7 @@ import typer
 
 from integrator.commands.demo import demo
 from integrator.commands.doctor import doctor
+from integrator.commands.machine import machine
 from integrator.commands.models import models
 from integrator.commands.plan import plan
 from integrator.commands.publish import publish
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 for command in (demo, run, plan, publish, doctor, verify, selftest, models, schema):
     app.command(epilog=EXIT_CODES)(command)
+app.add_typer(machine, name="machine", epilog=EXIT_CODES)
 
 
 def _print_version(asked: bool) -> None:

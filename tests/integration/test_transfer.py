@@ -271,11 +271,14 @@ def test_a_machine_cannot_overwrite_a_result(box: TransferClient, lab: Lab, repl
 
 def test_the_server_itself_keeps_results(raw: ftplib.FTP_TLS, lab: Lab) -> None:
     part = RESULT.with_name(RESULT.name + ".part-0123456789abcdef")
+    finished = RESULT.with_name(RESULT.name + ".part-00000000000000ff")
     raw.mkd(str(MINE.results))
+    with pytest.raises(ftplib.error_perm, match="550 Not enough privileges"):
+        store(raw, RESULT, b"straight")
     store(raw, part, b"second")
-    store(raw, RESULT, b"first")
+    store(raw, finished, b"first")
+    raw.rename(str(finished), str(RESULT))
     for attempt in (
-        lambda: store(raw, RESULT, b"second"),
         lambda: raw.rename(str(part), str(RESULT)),
         lambda: store(raw, part, b"second"),
     ):
@@ -287,6 +290,9 @@ def test_the_server_itself_keeps_results(raw: ftplib.FTP_TLS, lab: Lab) -> None:
             raw.transfercmd(command)
     raw.sendcmd("REST 1")
     with pytest.raises(ftplib.error_perm, match="never overwritten"):
+        store(raw, part, b"nd")
+    raw.sendcmd("REST 1")
+    with pytest.raises(ftplib.error_perm, match="550 Not enough privileges"):
         store(raw, RESULT, b"nd")
     with pytest.raises(ftplib.error_perm, match="only an upload's temporary name"):
         raw.rename(str(RESULT), str(MINE.status))

@@ -29,7 +29,7 @@ MACHINE = {
     f"{MINE}/machine.json": "elrwf",
     f"{MINE}/machine.json{PART}": "elrwf",
     f"{MINE}/results": "elrm",
-    f"{MINE}/results/t1.0.json.gz": "elrwf",
+    f"{MINE}/results/t1.0.json.gz": "elrf",
     f"{MINE}/results/t1.0.json.gz{PART}": "elrwf",
     f"{MINE}/results/t1.0.json.gz{PART}{PART}": "elr",
     f"{MINE}/results/t1.0.json.gz.part-": "elr",
