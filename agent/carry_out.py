@@ -95,7 +95,10 @@ class JobRunner:
         pending = self.pending()
         self._done = len(self._job.schedule) - len(pending)
         if pending:
-            self._say(AgentState.PREPARING, detail="fetching models, looking at the machine")
+            until = datetime.now(UTC) + timedelta(seconds=PREPARING_S)
+            self._say(
+                AgentState.PREPARING, detail="fetching models, looking at the machine", silent_until=until
+            )
             self._describe_machine()
             self._fetch_models(pending)
         with self._template:

@@ -35,6 +35,8 @@ class Document(Record):
     kind: ClassVar[str]
     current_version: ClassVar[int] = 1
     max_bytes: ClassVar[int] = 4 << 20
+    max_values: ClassVar[int] = 200_000
+    """Keys and values, roughly: a small text can stand for very many objects."""
 
     schema_version: int = 1
 
@@ -48,6 +50,9 @@ class Document(Record):
         """
         if len(data) > cls.max_bytes:
             raise DocumentError(f"{source}: {len(data):,} bytes; a {cls.kind} has at most {cls.max_bytes:,}")
+        values = sum(data.count(mark) for mark in (b",", b"[", b"{"))
+        if values > cls.max_values:
+            raise DocumentError(f"{source}: some {values:,} values; a {cls.kind} has at most {cls.max_values:,}")
         try:
             raw = json.loads(data)
         except (ValueError, RecursionError) as error:

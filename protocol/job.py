@@ -219,6 +219,7 @@ class Job(Document):
 
     kind: ClassVar[str] = "job"
     max_bytes: ClassVar[int] = 64 << 20
+    max_values: ClassVar[int] = 16_000_000
 
     campaign: CampaignId
     machine: MachineName
