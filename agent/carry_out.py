@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.execute import Ending, execute
+from agent.lease import LeaseKeeper
 from agent.machine.describe import describe
 from agent.models import ModelCache
 from agent.outcome import Outcome, judge, shortened
@@ -28,22 +29,34 @@ from protocol.status import AgentState, Heartbeat
 from protocol.transfer import TransferClient
 from protocol.version import __version__
 
-__all__ = ["JobRunner"]
+__all__ = ["PREPARING_S", "JobRunner"]
 
 _log = logging.getLogger("fleetmark.agent")
 
 _LAST_PUSH_S = 60.0
 """How long the end of a job waits for a server that does not answer."""
+PREPARING_S = 600.0
+"""How long the machine is held while models are fetched and the machine is looked at."""
+_AFTER_RUN_S = 60.0
+"""How much longer than a run's time the machine is held for it: to end it, and to send its result."""
 
 
 class JobRunner:
     """Carries out one job of one machine."""
 
     def __init__(
-        self, job: Job, client: TransferClient, *, work: Path, models: ModelCache, stop: Stop
+        self,
+        job: Job,
+        client: TransferClient,
+        *,
+        lease: LeaseKeeper,
+        work: Path,
+        models: ModelCache,
+        stop: Stop,
     ) -> None:
         self._job = job
         self._client = client
+        self._lease = lease
         self._stop = stop
         self._folder = CampaignFolder(job.machine, job.campaign)
         self._work = work
@@ -68,16 +81,24 @@ class JobRunner:
         ended = {name for name in map(split_result_name, there) if name}
         return [entry for entry in self._job.schedule if (entry.test, entry.run) not in ended]
 
+    def has_work(self) -> bool:
+        """Whether a run is pending, or a result waits here."""
+        return bool(self._spool.names()) or bool(self.pending())
+
     def run(self) -> AgentState:
-        """Carry out what is pending.
+        """Carry out what is pending. The machine must be held by the lease.
 
         Raises:
+            LeaseError: another agent has taken the machine over; nothing more was sent.
             TransferError: the server could not be reached before the first run, or results still wait here.
         """
         pending = self.pending()
         self._done = len(self._job.schedule) - len(pending)
         if pending:
-            self._say(AgentState.PREPARING, detail="fetching models, looking at the machine")
+            until = datetime.now(UTC) + timedelta(seconds=PREPARING_S)
+            self._say(
+                AgentState.PREPARING, detail="fetching models, looking at the machine", silent_until=until
+            )
             self._describe_machine()
             self._fetch_models(pending)
         with self._template:
@@ -99,6 +120,7 @@ class JobRunner:
     def _fetch_models(self, pending: list[ScheduledRun]) -> None:
         for sha256 in {self._tests[entry.test].model_sha256: None for entry in pending}:
             model = self._models[sha256]
+            self._hold(PREPARING_S)
             try:
                 self._cache.fetch(model, self._client)
             except TransferError as error:
@@ -107,7 +129,10 @@ class JobRunner:
 
     def _carry_out(self, entry: ScheduledRun) -> None:
         test = self._tests[entry.test]
-        result = self._skip(entry, test) or self._measure_or_explain(entry, test)
+        result = self._skip(entry, test)
+        if result is None:
+            self._hold(self._job.limits.run_timeout_s + _AFTER_RUN_S)
+            result = self._measure_or_explain(entry, test)
         if result is None:
             return  # stopped: the run stays pending
         self._spool.add(result)
@@ -115,8 +140,30 @@ class JobRunner:
         if result.status is not Status.OK:
             self._failed += 1
             self._given_up.setdefault(test.id, f"not repeated: run {entry.run + 1} ended as {result.status}")
-        if error := self._spool.try_drain(self._client):
+        if error := self._push():
             _log.warning("results wait on disk: %s", error)
+
+    def _hold(self, seconds: float) -> None:
+        """See that the machine stays this agent's; nothing is asked from now on until a run has ended.
+
+        Raises:
+            LeaseError: another agent has taken it over.
+            TransferError: the lease does not last that long, and the server cannot be asked.
+        """
+        try:
+            self._lease.cover(seconds)
+        except TransientTransferError as error:
+            if not self._lease.covers(seconds):
+                raise
+            _log.warning("the lease lasts, and could not be looked at: %s", error)
+
+    def _push(self) -> TransferError | None:
+        """Push what waits, if the machine is still this agent's."""
+        try:
+            self._lease.check()
+        except TransferError as error:
+            return error
+        return self._spool.try_drain(self._client)
 
     def _skip(self, entry: ScheduledRun, test: PlannedTest) -> Result | None:
         reason = self._unfetched.get(test.model_sha256) or self._given_up.get(test.id)
@@ -210,7 +257,7 @@ class JobRunner:
         """
         deadline = time.monotonic() + _LAST_PUSH_S
         pause = 0.5
-        while error := self._spool.try_drain(self._client):
+        while error := self._push():
             if not isinstance(error, TransientTransferError) or time.monotonic() + pause > deadline:
                 raise error
             time.sleep(pause)

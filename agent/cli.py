@@ -34,6 +34,9 @@ def run(
         Path | None, typer.Option(help="Where models are kept from job to job. Default: WORK/models.")
     ] = None,
     once: Annotated[bool, typer.Option(help="Leave when no job has anything pending.")] = False,
+    wait: Annotated[
+        float, typer.Option(help="With --once: seconds to wait for another agent on this machine.", min=0)
+    ] = 0.0,
     every: Annotated[float, typer.Option(help="Seconds between looks at the server.", min=0.1)] = 10.0,
     with_parent: Annotated[bool, typer.Option(help="Stop when the starting process ends.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
@@ -41,7 +44,8 @@ def run(
     """Pull this machine's jobs from the FTP server, run their tests one at a time, push the results.
 
     Each run is a process of its own. Ctrl-C or SIGTERM ends the run under way; what was measured before is
-    on the server, or waits in WORK and is sent at the next start.
+    on the server, or waits in WORK and is sent at the next start. One agent at a time works on a machine: a
+    second one waits, or leaves with the name of the first.
 
     Example:  fleetmark-agent --account machine-7.json --work /var/lib/fleetmark
     """
@@ -55,7 +59,7 @@ def run(
         work = work.resolve()
         models = ModelCache(cache.resolve() if cache else work / "models")
         if once:
-            if not work_through(login, work=work, models=models, stop=stop):
+            if not work_through(login, work=work, models=models, stop=stop, wait_s=wait):
                 raise typer.Exit(EXIT_INTERRUPTED if stop.is_set() else EXIT_USER)
         else:
             poll(login, work=work, models=models, stop=stop, every_s=every)

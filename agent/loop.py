@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
+import re
 import select
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent.carry_out import JobRunner
+from agent.carry_out import PREPARING_S, JobRunner
+from agent.holder import Holder
+from agent.lease import LeaseKeeper
 from agent.models import ModelCache
 from agent.stop import Stop
 from protocol.account import Account
-from protocol.errors import DocumentError, TransientTransferError
+from protocol.errors import DocumentError, LeaseError, TransientTransferError
 from protocol.job import Job
-from protocol.layout import CampaignFolder, machine_folder
+from protocol.layout import CAMPAIGN_ID, CampaignFolder, machine_folder
+from protocol.stamped import StampedClient
 from protocol.status import AgentState, Heartbeat
 from protocol.transfer import TransferClient
 from protocol.version import __version__
@@ -23,18 +28,31 @@ __all__ = ["poll", "work_through"]
 _log = logging.getLogger("fleetmark.agent")
 
 
-def work_through(account: Account, *, work: Path, models: ModelCache, stop: Stop) -> bool:
+def work_through(
+    account: Account, *, work: Path, models: ModelCache, stop: Stop, wait_s: float = 0.0
+) -> bool:
     """Carry out every job that has pending runs; whether all of them came to their end.
 
+    Another agent that works on this machine is waited for, `wait_s` seconds.
+
     Raises:
+        LeaseError: another agent works on this machine, or has taken it over.
         TransferError: the server cannot be reached or refuses this account.
+        UserError: another agent works in the folder `work`.
     """
     complete = True
-    with TransferClient(account) as client:
-        for campaign in sorted(client.list(machine_folder(account.user))):
-            if stop.is_set():
-                return False
-            complete &= _take(account.user, campaign, client, work=work, models=models, stop=stop)
+    with Holder(work) as holder, StampedClient(account) as client:
+        lease = LeaseKeeper(account.user, holder.name, client)
+        agent = _Agent(account.user, client, lease, work, models, stop, wait_s)
+        try:
+            for campaign in sorted(client.list(machine_folder(account.user))):
+                if not re.fullmatch(CAMPAIGN_ID, campaign):
+                    continue  # the leases lie here too
+                if stop.is_set():
+                    return False
+                complete &= _take(agent, campaign)
+        finally:
+            lease.release()
     return complete and not stop.is_set()
 
 
@@ -45,14 +63,24 @@ def poll(account: Account, *, work: Path, models: ModelCache, stop: Stop, every_
     while not stop.is_set():
         try:
             work_through(account, work=work, models=models, stop=stop)
-        except TransientTransferError as error:
+        except (LeaseError, TransientTransferError) as error:
             _log.warning("%s; trying again in %g s", error, every_s)
         poller.poll(every_s * 1000)
 
 
-def _take(
-    machine: str, campaign: str, client: TransferClient, *, work: Path, models: ModelCache, stop: Stop
-) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Agent:
+    machine: str
+    client: TransferClient
+    lease: LeaseKeeper
+    work: Path
+    models: ModelCache
+    stop: Stop
+    wait_s: float
+
+
+def _take(agent: _Agent, campaign: str) -> bool:
+    machine, client = agent.machine, agent.client
     folder = CampaignFolder(machine, campaign)
     if client.digest(folder.job) is None:
         return True  # a campaign whose job is still to come
@@ -62,9 +90,10 @@ def _take(
         _log.error("%s", error)
         client.write(folder.status, _refusal(machine, campaign, error).to_bytes())
         return False
-    runner = JobRunner(job, client, work=work, models=models, stop=stop)
-    if not runner.pending():
+    runner = JobRunner(job, client, lease=agent.lease, work=agent.work, models=agent.models, stop=agent.stop)
+    if not runner.has_work():
         return True
+    agent.lease.acquire(PREPARING_S, stop=agent.stop, wait_s=agent.wait_s)
     _log.info("campaign %s: %d tests", job.campaign, len(job.tests))
     return runner.run() is AgentState.FINISHED
 

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.carry_out import JobRunner
+from agent.lease import LeaseKeeper
 from agent.models import ModelCache
 from agent.stop import Stop
 from ftp_server.permissions import Role
@@ -41,6 +42,7 @@ from protocol.job import (
 )
 from protocol.layout import CampaignFolder, result_name
 from protocol.result import Result
+from protocol.stamped import StampedClient
 from protocol.transfer import TransferClient
 
 
@@ -95,12 +97,19 @@ def main() -> None:
         with (
             FtpServer(folder / "server") as server,
             TransferClient(server.add_account("integrator", Role.INTEGRATOR)) as operator,
-            TransferClient(server.add_account("box", Role.MACHINE)) as client,
+            StampedClient(server.add_account("box", Role.MACHINE)) as client,
         ):
             deliver(Plan("cost", "cost", "cost", job.created_at, (job,), (model,), ()), operator)
             arrivals: list[float] = []
+            lease = LeaseKeeper("box", "cost", client)
+            lease.acquire(60.0, stop=stop)
             runner = JobRunner(
-                job, client, work=folder / "work", models=ModelCache(folder / "models"), stop=stop
+                job,
+                client,
+                lease=lease,
+                work=folder / "work",
+                models=ModelCache(folder / "models"),
+                stop=stop,
             )
             carry_out = runner._carry_out  # noqa: SLF001  # one run is what is timed
 

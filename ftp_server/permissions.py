@@ -10,7 +10,16 @@ import re
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-from protocol.layout import CAMPAIGN_ID, MACHINES, MODELS, CampaignFolder, machine_folder, split_result_name
+from protocol.layout import (
+    CAMPAIGN_ID,
+    MACHINES,
+    MODELS,
+    CampaignFolder,
+    clock_file,
+    machine_folder,
+    split_lease_name,
+    split_result_name,
+)
 from protocol.transfer_names import final_name
 
 __all__ = ["PERMISSIONS", "Role", "allowed", "may_rename", "written_once"]
@@ -40,6 +49,8 @@ def allowed(role: Role, user: str, permission: str, path: PurePosixPath) -> bool
     if permission in {"e", "l", "r"}:
         may_pass = permission != "r" and path in (PurePosixPath("/"), MACHINES)
         return may_pass or _within(path, machine_folder(user), MODELS)
+    if permission != "m" and _is_lease(user, path):
+        return True
     folder = _campaign(user, path)
     if folder is None:
         return False
@@ -64,7 +75,11 @@ def may_rename(role: Role, user: str, source: PurePosixPath, target: PurePosixPa
 
 def written_once(role: Role, path: PurePosixPath) -> bool:
     """Whether `path`, once there, is never overwritten by an account of this role."""
-    return role is Role.MACHINE and split_result_name(path.name) is not None
+    if role is not Role.MACHINE:
+        return False
+    lease = split_lease_name(path.name)
+    # Of two agents that take a machine at the same moment, the second finds the name taken.
+    return split_result_name(path.name) is not None or (lease is not None and not lease[1])
 
 
 def _within(path: PurePosixPath, *folders: PurePosixPath) -> bool:
@@ -77,6 +92,14 @@ def _campaign(user: str, path: PurePosixPath) -> CampaignFolder | None:
         return None
     name = path.parts[_CAMPAIGN_DEPTH - 1]
     return CampaignFolder(user, name) if re.fullmatch(CAMPAIGN_ID, name) else None
+
+
+def _is_lease(user: str, path: PurePosixPath) -> bool:
+    """Whether `path` is a lease of the machine or its clock, or an upload of one."""
+    name = final_name(path.name) or path.name
+    return path.parent == machine_folder(user) and (
+        name == clock_file(user).name or split_lease_name(name) is not None
+    )
 
 
 def _may_push(folder: CampaignFolder, path: PurePosixPath) -> bool:

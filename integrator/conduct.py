@@ -13,12 +13,13 @@ from integrator.collect import collect
 from integrator.deliver import deliver
 from integrator.launch.local import LocalAgent
 from integrator.plan import Plan
+from integrator.standing import MachineState
 from integrator.store import CampaignRecord, CampaignStore
 from integrator.watch import Watch
 from integrator.words import counted
 from protocol.job import Job
+from protocol.stamped import StampedClient
 from protocol.status import Heartbeat
-from protocol.transfer import TransferClient
 
 __all__ = ["Audience", "conduct"]
 
@@ -72,7 +73,7 @@ def conduct(
     interrupted = False
     with (
         FtpServer(store.work / "server") as server,
-        TransferClient(server.add_account("integrator", Role.INTEGRATOR)) as client,
+        StampedClient(server.add_account("integrator", Role.INTEGRATOR)) as client,
     ):
         try:
             what = f"{counted(len(plan.models), 'model')} and {counted(len(plan.jobs), 'job')}"
@@ -95,7 +96,7 @@ def conduct(
 def _run_agent(
     job: Job,
     server: FtpServer,
-    client: TransferClient,
+    client: StampedClient,
     store: CampaignStore,
     audience: Audience,
     *,
@@ -105,11 +106,16 @@ def _run_agent(
     audience.start(job)
     watch = Watch(job, client)
     account = server.add_account(job.machine, Role.MACHINE)
+    before = MachineState.WAITING
     agent = LocalAgent(account, store.work / "agents" / job.machine, cache=cache)
     try:
         while (exit_code := agent.exit_code()) is None:
             if heartbeat := watch.listen():
                 audience.hear(heartbeat)
+            now = watch.standing()
+            if now.state is not before and MachineState.SILENT in (now.state, before):
+                audience.say(f"{job.machine}: {now}")
+            before = now.state
             time.sleep(_LOOK_EVERY_S)
     except BaseException:
         agent.ask_to_stop()
@@ -118,4 +124,6 @@ def _run_agent(
         agent.wait(_STOP_TIMEOUT_S)
     if heartbeat := watch.listen():  # what it said last, before it left
         audience.hear(heartbeat)
+    if (now := watch.standing()).state is not MachineState.FINISHED:
+        audience.say(f"{job.machine}: {now}")
     return watch.ending(exit_code, agent.last_words())

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pandas as pd
 
 from integrator.merge import merge, to_csv
+from integrator.rejected import keep_rejections
 from integrator.site.build import build_site
 from integrator.site.data import CampaignFacts
 from integrator.store import CampaignStore
 from protocol.atomic import write_atomically
+from protocol.layout import result_name
 from protocol.result import Status
 
 __all__ = ["publish"]
@@ -22,8 +24,10 @@ def publish(store: CampaignStore) -> pd.DataFrame:
     """
     record = store.read_record()
     jobs = store.read_jobs(record)
-    results = {job.machine: list(store.read_results(job)) for job in jobs}
-    table = merge(jobs, results, record.absent)
+    found = {job.machine: store.read_results(job) for job in jobs}
+    rejected = [rejection for results in found.values() for rejection in results.rejected]
+    keep_rejections(store.rejected, "folder", rejected)
+    table = merge(jobs, {machine: results.taken for machine, results in found.items()}, record.absent)
     csv = to_csv(table).encode()
     write_atomically(store.csv, csv)
     build_site(
@@ -37,6 +41,10 @@ def publish(store: CampaignStore) -> pd.DataFrame:
             complete=not (table["status"] == Status.NOT_RUN.value).any(),
         ),
         raw=store.raw,
+        raw_names={
+            machine: {result_name(result.test, result.run) for result in results.taken}
+            for machine, results in found.items()
+        },
         csv=csv,
     )
     return table

@@ -4,29 +4,35 @@ campaign.json                           what the campaign is, and each machine's
 jobs/<machine>.json                     the jobs, as they were put on the server
 raw/<machine>/machine.json              what the machine is
 raw/<machine>/<test>.<run>.json.gz
+rejected.json                           what came and was not taken, and why; only where there is something
 results.csv
 site/
 """
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import AwareDatetime, Field
 
+from integrator.rejected import Rejection, reject
 from protocol.atomic import write_atomically
 from protocol.documents import Document
 from protocol.errors import DocumentError, UserError
 from protocol.job import Job
-from protocol.layout import CampaignId, MachineName, split_result_name
+from protocol.layout import CampaignId, MachineName, result_name, split_result_name
 from protocol.machine import MachineDescription
 from protocol.result import Result
 
-__all__ = ["CampaignRecord", "CampaignStore"]
+__all__ = ["CampaignRecord", "CampaignStore", "Results", "why_not_planned"]
 
 _log = logging.getLogger("fleetmark.store")
 
@@ -52,6 +58,7 @@ class CampaignStore:
         self.folder = folder
         self.record_file = folder / "campaign.json"
         self.raw = folder / "raw"
+        self.rejected = folder / "rejected.json"
         self.csv = folder / "results.csv"
         self.site = folder / "site"
         self.work = folder / ".work"
@@ -93,7 +100,7 @@ class CampaignStore:
         self.check_room(replace=replace)
         for path in (self.folder / "jobs", self.raw, self.site, self.work):
             shutil.rmtree(path, ignore_errors=True)
-        for path in (self.csv, self.record_file):
+        for path in (self.csv, self.rejected, self.record_file):
             path.unlink(missing_ok=True)
 
     def job_file(self, machine: str) -> Path:
@@ -135,46 +142,102 @@ class CampaignStore:
 
     def read_jobs(self, record: CampaignRecord) -> tuple[Job, ...]:
         """The jobs of all machines."""
-        files = [self.job_file(machine) for machine in record.machines]
-        return tuple(Job.from_bytes(file.read_bytes(), source=str(file)) for file in files)
+        return tuple(self.read_job(machine) for machine in record.machines)
+
+    def read_job(self, machine: str) -> Job:
+        """The job of a machine."""
+        file = self.job_file(machine)
+        return Job.from_bytes(file.read_bytes(), source=str(file))
 
     def read_machines(self, record: CampaignRecord) -> dict[str, MachineDescription]:
-        """The descriptions that came back."""
+        """The descriptions that came back and are what they should be."""
         found = {}
         for machine in record.machines:
             file = self.machine_file(machine)
-            if file.is_file():
+            if os.path.lexists(file):
                 try:
-                    found[machine] = MachineDescription.from_bytes(file.read_bytes(), source=str(file))
+                    data = _bytes_of(file, MachineDescription.max_bytes)
+                    description = MachineDescription.from_bytes(data, source=file.name)
                 except DocumentError as error:
-                    _log.warning("left out: %s", error)
+                    _log.warning("left out: %s: %s", machine, error)
+                    continue
+                if description.machine == machine:
+                    found[machine] = description
+                else:
+                    _log.warning("left out: %s: %s is of another machine", machine, file.name)
         return found
 
-    def read_results(self, job: Job) -> Iterator[Result]:
-        """The results of a machine that belong to its job; others are left out with a line in the log."""
-        planned = {(entry.test, entry.run) for entry in job.schedule}
-        regions = {test.id: test.timed_region for test in job.tests}
+    def read_results(self, job: Job) -> Results:
+        """The results of a machine that belong to its job, each run once; and what else lies among them."""
+        results, rejected = [], []
         folder = self.result_folder(job.machine)
-        for file in sorted(folder.iterdir()) if folder.is_dir() else ():
-            name = split_result_name(file.name)
-            if file == self.machine_file(job.machine):
-                continue
-            if name not in planned:
-                _log.warning("left out: %s is not the result of a planned run", file)
-                continue
-            try:
-                result = Result.from_gzip(file.read_bytes(), source=str(file))
-            except DocumentError as error:
-                _log.warning("left out: %s", error)
-                continue
-            if (result.campaign, result.machine, result.test, result.run) != (
-                job.campaign,
-                job.machine,
-                *name,
-            ):
-                _log.warning("left out: %s holds the result of another run", file)
-                continue
-            if result.timed_region != regions[result.test]:
-                _log.warning("left out: %s timed %s, which was not asked for", file, result.timed_region)
-                continue
-            yield result
+        if folder.is_symlink():
+            rejected.append(reject(job.machine, folder.name, "is a symbolic link", "folder"))
+        elif folder.is_dir():
+            for file in sorted(folder.iterdir()):
+                if file == self.machine_file(job.machine):
+                    continue
+                try:
+                    results.append(_result_of(file, job))
+                except DocumentError as error:
+                    rejected.append(reject(job.machine, file.name, str(error), "folder"))
+        return Results(tuple(results), tuple(rejected))
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What came back from a machine."""
+
+    taken: tuple[Result, ...]
+    rejected: tuple[Rejection, ...]
+
+
+def why_not_planned(name: str, planned: Collection[tuple[str, int]]) -> str:
+    """Why a file of this name is no result of a job with these runs; empty where it may be one."""
+    run = split_result_name(name)
+    if run is None or result_name(*run) != name:
+        return "is not the name of a result"
+    return "" if run in planned else "is not the result of a planned run"
+
+
+def _result_of(file: Path, job: Job) -> Result:
+    """The result in a file of a machine.
+
+    Raises:
+        DocumentError: it is none, or not one of this job.
+    """
+    if reason := why_not_planned(file.name, {(entry.test, entry.run) for entry in job.schedule}):
+        raise DocumentError(reason)
+    result = Result.from_gzip(_bytes_of(file, Result.max_bytes), source=file.name)
+    if (result.campaign, result.machine) != (job.campaign, job.machine):
+        raise DocumentError(f"holds a result of machine {result.machine} in campaign {result.campaign}")
+    if result_name(result.test, result.run) != file.name:
+        raise DocumentError(f"holds the result of run {result.run} of {result.test}")
+    (test,) = (test for test in job.tests if test.id == result.test)
+    if result.timed_region != test.timed_region:
+        raise DocumentError(f"timed {result.timed_region}, which was not asked for")
+    if result.model_sha256 != test.model_sha256:
+        raise DocumentError(f"is of the model {result.model_sha256}, which was not asked for")
+    return result
+
+
+def _bytes_of(file: Path, limit: int) -> bytes:
+    """The content of a plain file that came from a machine.
+
+    Raises:
+        DocumentError: it is a link, no file, larger than `limit`, or cannot be read.
+    """
+    try:
+        # Without O_NONBLOCK opening a pipe would wait for somebody to write to it.
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as stream:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise DocumentError("is not a file")
+            if status.st_size > limit:
+                raise DocumentError(f"{status.st_size:,} bytes; at most {limit:,} are read")
+            return stream.read(limit)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise DocumentError("is a symbolic link") from error
+        raise DocumentError(f"cannot be read: {error.strerror}") from error

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime, timedelta
+
+from integrator.standing import Standing, standing
 from protocol.errors import DocumentError, TransferError
 from protocol.job import Job
-from protocol.layout import CampaignFolder
+from protocol.layout import CampaignFolder, clock_file
+from protocol.stamped import StampedClient
 from protocol.status import AgentState, Heartbeat
-from protocol.transfer import Digest, TransferClient
+from protocol.transfer import Digest
 
 __all__ = ["Watch"]
 
@@ -14,9 +19,13 @@ __all__ = ["Watch"]
 class Watch:
     """Hears the heartbeats of one machine."""
 
-    def __init__(self, job: Job, client: TransferClient) -> None:
+    def __init__(self, job: Job, client: StampedClient) -> None:
         self._path = CampaignFolder(job.machine, job.campaign).status
         self._client = client
+        self._clock_file = clock_file(job.machine)
+        self._clock: tuple[datetime, float] | None = None
+        """The server's time, and this machine's monotonic clock at that moment."""
+        self._stored: datetime | None = None
         self._seen: Digest | None = None
         self.heartbeat: Heartbeat | None = None
 
@@ -30,12 +39,28 @@ class Watch:
             digest = self._client.digest(self._path)
             if digest is None or digest == self._seen:
                 return None
+            if self._clock is None:
+                self._set_clock()
             data = self._client.read(self._path, max_bytes=Heartbeat.max_bytes)
             self.heartbeat = Heartbeat.from_bytes(data, source=str(self._path))
+            self._stored = self._client.modified(self._path)
         except (TransferError, DocumentError):
             return None  # the next look may do better, and the agent's end is seen without it
         self._seen = digest
         return self.heartbeat
+
+    def standing(self) -> Standing:
+        """Where the machine is, from what was heard; asks the server nothing."""
+        if self._clock is None or self._stored is None:
+            return standing(None, None, datetime.now(UTC))
+        server, then = self._clock
+        return standing(self.heartbeat, self._stored, server + timedelta(seconds=time.monotonic() - then))
+
+    def _set_clock(self) -> None:
+        """Learn the server's time once; from then on it is counted here, and costs nobody anything."""
+        self._client.write(self._clock_file, b"{}\n")
+        if server := self._client.modified(self._clock_file):
+            self._clock = (server, time.monotonic())
 
     def ending(self, exit_code: int, last_words: str) -> str:
         """Why an agent that left left results missing; empty where it finished its job."""

@@ -1,6 +1,7 @@
 """Everything that fleetmark raises on purpose.
 
     FleetmarkError
+      LeaseError                another agent works on this machine
       UserError                 a file, an option or an account that its owner can put right
         ConfigurationError      lab.yaml or campaign.yaml, with every problem found
         ModelError              a model that cannot be read, built or shaped as asked
@@ -29,6 +30,7 @@ __all__ = [
     "ConfigurationError",
     "DocumentError",
     "FleetmarkError",
+    "LeaseError",
     "ModelError",
     "NewerDocumentError",
     "RefusedTransferError",
@@ -56,6 +58,10 @@ class FleetmarkError(Exception):
     def __init__(self, message: str, *, advice: str = "") -> None:
         super().__init__(message)
         self.advice = advice
+
+
+class LeaseError(FleetmarkError):
+    """Another agent works on this machine, or has taken it over."""
 
 
 class UserError(FleetmarkError):

@@ -7,6 +7,9 @@ Paths are absolute on the server:
 /machines/<machine>/<campaign>/status.json            the agent's heartbeat
 /machines/<machine>/<campaign>/machine.json           what the machine is
 /machines/<machine>/<campaign>/results/<test>.<run>.json.gz
+/machines/<machine>/lease.<term>.json                 an agent takes the machine; written once
+/machines/<machine>/lease.<term>.renewed.json         the same agent goes on, or leaves
+/machines/<machine>/clock.json                        written to learn the server's time
 """
 
 from __future__ import annotations
@@ -30,9 +33,13 @@ __all__ = [
     "ModelName",
     "Sha256",
     "TestId",
+    "clock_file",
+    "lease_file",
     "machine_folder",
     "model_folder",
+    "renewal_file",
     "result_name",
+    "split_lease_name",
     "split_result_name",
 ]
 
@@ -53,6 +60,7 @@ MODELS = PurePosixPath("/models")
 MACHINES = PurePosixPath("/machines")
 
 _RESULT_NAME = re.compile(rf"({_TEST_ID})\.(0|[1-9][0-9]{{0,3}})\.json\.gz")
+_LEASE_NAME = re.compile(r"lease\.([1-9][0-9]{0,8})(\.renewed)?\.json")
 
 
 def model_folder(sha256: str) -> PurePosixPath:
@@ -74,6 +82,27 @@ def split_result_name(name: str) -> tuple[str, int] | None:
     """The test id and run of a result's file name, or None where it is not one."""
     match = _RESULT_NAME.fullmatch(name)
     return (match[1], int(match[2])) if match else None
+
+
+def lease_file(machine: str, term: int) -> PurePosixPath:
+    """What an agent writes to take a machine: the first to write it has it."""
+    return machine_folder(machine) / f"lease.{term}.json"
+
+
+def renewal_file(machine: str, term: int) -> PurePosixPath:
+    """What the agent of this term, and no other, writes again and again."""
+    return machine_folder(machine) / f"lease.{term}.renewed.json"
+
+
+def clock_file(machine: str) -> PurePosixPath:
+    """Written by anybody who wants to know what time it is on the server."""
+    return machine_folder(machine) / "clock.json"
+
+
+def split_lease_name(name: str) -> tuple[int, bool] | None:
+    """The term of a lease's file name and whether it is a renewal, or None where it is neither."""
+    match = _LEASE_NAME.fullmatch(name)
+    return (int(match[1]), bool(match[2])) if match else None
 
 
 class CampaignFolder:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from agent import carry_out
+from agent.lease import LeaseKeeper
 from agent.models import ModelCache
 from agent.stop import Stop
 from protocol.job import ModelFile, ModelRef
@@ -32,7 +33,8 @@ def test_what_nobody_foresaw_is_one_runs_outcome_and_names_no_path(
     client = cast("TransferClient", SimpleNamespace(write=lambda *_, **__: None))
     with Stop() as stop:
         models = ModelCache(tmp_path / "models")
-        runner = carry_out.JobRunner(job, client, work=tmp_path, models=models, stop=stop)
+        lease = cast("LeaseKeeper", None)  # asked before a run, and not for its outcome
+        runner = carry_out.JobRunner(job, client, lease=lease, work=tmp_path, models=models, stop=stop)
         result = runner._measure_or_explain(job.schedule[0], job.tests[0])
     assert result is not None
     assert result.status is Status.FAILED

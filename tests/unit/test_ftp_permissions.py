@@ -45,6 +45,16 @@ MACHINE = {
     f"{MINE}/other": "elr",
     f"{MINE}/other/status.json": "elr",
     "/machines/box/status.json": "elr",
+    "/machines/box/lease.1.json": "elrwf",
+    f"/machines/box/lease.1.json{PART}": "elrwf",
+    "/machines/box/lease.1.renewed.json": "elrwf",
+    "/machines/box/clock.json": "elrwf",
+    "/machines/box/lease.0.json": "elr",
+    "/machines/box/lease.json": "elr",
+    f"{MINE}/lease.1.json": "elr",
+    f"{MINE}/clock.json": "elr",
+    "/machines/other/lease.1.json": "",
+    "/machines/other/clock.json": "",
     "/machines/box/results": "elr",
     "/machines/box/Camp/status.json": "elr",
     "/machines/box/Camp/results": "elr",
@@ -115,11 +125,13 @@ def test_the_integrator_renames_what_it_likes() -> None:
     assert may_rename(Role.INTEGRATOR, "integrator", PurePosixPath("/models/a"), PurePosixPath("/models/b"))
 
 
-def test_only_results_are_written_once_and_only_by_machines() -> None:
+def test_only_results_and_takings_are_written_once_and_only_by_machines() -> None:
     result = PurePosixPath(f"{MINE}/results/t1.0.json.gz")
     assert written_once(Role.MACHINE, result)
     assert not written_once(Role.INTEGRATOR, result)
     assert not written_once(Role.MACHINE, PurePosixPath(f"{MINE}/status.json"))
+    assert written_once(Role.MACHINE, PurePosixPath("/machines/box/lease.1.json"))
+    assert not written_once(Role.MACHINE, PurePosixPath("/machines/box/lease.1.renewed.json"))
 
 
 def test_a_temporary_name_stands_for_its_own_and_differs_each_time() -> None:

@@ -1,0 +1,85 @@
+"""Where a machine is with its job, from its last heartbeat and the server's clock. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from integrator.words import counted
+from protocol.status import AgentState, Heartbeat
+
+__all__ = ["MachineState", "Standing", "standing"]
+
+_BETWEEN_HEARTBEATS = timedelta(minutes=2)
+"""How long an agent may be silent that announced no silence."""
+_TOLERANCE = timedelta(seconds=60)
+"""Beyond an announced silence: ending a run, sending its result."""
+_LONGEST_SILENCE = timedelta(days=8)
+"""No run may take longer, whatever a heartbeat says."""
+
+
+class MachineState(StrEnum):
+    """What can be said of a machine in one word."""
+
+    WAITING = "waiting"
+    """No agent has begun, or one was told to stop before the end."""
+    RUNNING = "running"
+    SILENT = "silent"
+    """Its agent should have been heard, and was not."""
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A machine at one moment."""
+
+    state: MachineState
+    done: int = 0
+    total: int = 0
+    since: datetime | None = None
+    """By the server's clock, when the last heartbeat was stored."""
+    detail: str = ""
+
+    def __str__(self) -> str:
+        count = f"{self.done} of {self.total}"
+        if self.state is MachineState.RUNNING:
+            return f"running {count}"
+        if self.state is MachineState.SILENT and self.since:
+            return f"silent since {self.since:%Y-%m-%d %H:%M:%S} UTC, {count} done"
+        if self.state is MachineState.FINISHED:
+            return f"finished, {counted(self.done, 'run')}"
+        if self.state is MachineState.FAILED:
+            return f"failed: {self.detail}"
+        return f"waiting, {count} done" if self.done else "waiting"
+
+
+def standing(heartbeat: Heartbeat | None, stored: datetime | None, now: datetime) -> Standing:
+    """Judge a machine.
+
+    Args:
+        heartbeat: Its last; None: there was none.
+        stored: When the server stored it. The agent's own clock may be a day off, so of its times only the
+            difference between two of them counts.
+        now: The server's time.
+    """
+    if heartbeat is None or stored is None:
+        return Standing(MachineState.WAITING)
+    if heartbeat.state is AgentState.FINISHED:
+        state = MachineState.FINISHED
+    elif heartbeat.state is AgentState.FAILED:
+        state = MachineState.FAILED
+    elif heartbeat.state is AgentState.STOPPED:
+        state = MachineState.WAITING
+    else:
+        silent = now - stored > _expected(heartbeat) + _TOLERANCE
+        state = MachineState.SILENT if silent else MachineState.RUNNING
+    return Standing(state, heartbeat.done, heartbeat.total, stored, heartbeat.detail)
+
+
+def _expected(heartbeat: Heartbeat) -> timedelta:
+    if heartbeat.silent_until is None:
+        return _BETWEEN_HEARTBEATS
+    announced = heartbeat.silent_until - heartbeat.updated_at
+    return min(max(announced, _BETWEEN_HEARTBEATS), _LONGEST_SILENCE)
