@@ -20,7 +20,7 @@ from agent.stop import Stop
 from protocol.errors import DocumentError, LeaseError, RefusedTransferError, TransferError
 from protocol.layout import clock_file, lease_file, machine_folder, renewal_file, split_lease_name
 from protocol.lease import Lease
-from protocol.stamped import StampedClient
+from protocol.transfer import TransferClient
 
 __all__ = ["LeaseKeeper", "Sighting", "newest_term", "remaining_s"]
 
@@ -70,7 +70,7 @@ class LeaseKeeper:
         self,
         machine: str,
         holder: str,
-        client: StampedClient,
+        client: TransferClient,
         *,
         slack_s: float = _SLACK_S,
         now: Callable[[], float] = _now,

@@ -18,7 +18,6 @@ from protocol.account import Account
 from protocol.errors import DocumentError, LeaseError, TransientTransferError
 from protocol.job import Job
 from protocol.layout import CAMPAIGN_ID, CampaignFolder, machine_folder
-from protocol.stamped import StampedClient
 from protocol.status import AgentState, Heartbeat
 from protocol.transfer import TransferClient
 from protocol.version import __version__
@@ -41,7 +40,7 @@ def work_through(
         UserError: another agent works in the folder `work`.
     """
     complete = True
-    with Holder(work) as holder, StampedClient(account) as client:
+    with Holder(work) as holder, TransferClient(account) as client:
         lease = LeaseKeeper(account.user, holder.name, client)
         agent = _Agent(account.user, client, lease, work, models, stop, wait_s)
         try:

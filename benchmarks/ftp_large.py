@@ -1,7 +1,7 @@
 """How fast a large model reaches several agents at once over TLS, beside vsftpd.
 
-Each agent is a process that reads the model and drops it; the first round is checked by SHA-256 and not timed.
-The servers take turns.
+Each agent is a process that reads the model and drops it; the first round is checked by SHA-256 and not
+timed. The servers take turns.
 
     python benchmarks/ftp_large.py [--megabytes 500] [--agents 8] [--rounds 5]
 """

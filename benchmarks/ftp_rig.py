@@ -1,8 +1,8 @@
 """What the benchmarks of the FTP server share: servers as processes of their own, and a plain client.
 
-`python benchmarks/ftp_rig.py ROOT AGENTS` is fleetmark's server; it prints its accounts and ends with its stdin.
-vsftpd is Debian's package, with a configuration of its own on loopback, and no service of the system; it needs
-root, and a file in /etc/pam.d while it runs that lets everybody in.
+`python benchmarks/ftp_rig.py ROOT AGENTS` is fleetmark's server; it prints its accounts and ends with its
+stdin. vsftpd is Debian's package, with a configuration of its own on loopback, and no service of the system;
+it needs root, and a file in /etc/pam.d while it runs that lets everybody in.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _kilobytes(file: Path, name: str) -> int:
 
 @contextlib.contextmanager
 def fleetmark(folder: Path, agents: int) -> Iterator[Served]:
-    """fleetmark's own server."""
+    """The server of this project."""
     root = folder / "fleetmark"
     command = [sys.executable, str(Path(__file__)), str(root), str(agents)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -176,7 +176,7 @@ class Client:
         self._has_hash = server.has_hash
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=account.ca_certificate)
-        self._ftp = ftplib.FTP_TLS(context=context, timeout=_TIMEOUT_S)  # noqa: S321 - FTP over TLS
+        self._ftp = ftplib.FTP_TLS(context=context, timeout=_TIMEOUT_S)
         self._ftp.connect(account.host, account.port)
         self._ftp.login(account.user, account.password.get_secret_value())
         self._ftp.prot_p()

@@ -1,12 +1,12 @@
 """A thousand agents at one FTP server, each pushing its results over TLS, beside vsftpd.
 
-All agents connect, wait for each other, and then push at once: random bytes, under a temporary name that is
-changed when the server has them. Afterwards every file on the server's disk is compared with what was sent.
+All agents connect, wait for each other, and then push at once: random bytes, under a temporary name that
+is changed when the server has them. Afterwards every file on its disk is compared with what was sent.
 
     python benchmarks/ftp_scale.py [--agents 1000] [--results 20] [--kilobytes 20]
 
-The load comes from this computer too and takes part of it. vsftpd (apt-get install vsftpd, as root) is left out
-where it is not there.
+The load comes from this computer too and takes part of it. vsftpd (apt-get install vsftpd, as root) is left
+out where it is not there.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,11 @@ class Load:
 
     agents: int
     results: int
-    bytes: int
+    size: int
 
     def content(self, agent: int, number: int) -> bytes:
         """The same each time."""
-        return random.Random(f"{agent}/{number}").randbytes(self.bytes)  # noqa: S311 - not a secret
+        return random.Random(f"{agent}/{number}").randbytes(self.size)  # noqa: S311 - not a secret
 
     def path(self, agent: int, number: int) -> str:
         """Where it goes, on the server."""
@@ -59,12 +60,12 @@ class _Agent:
         self.again = 0
 
     def connect(self) -> None:
-        self._try(lambda client: None)
+        self._try(lambda _: None)
 
     def push(self) -> None:
         for number in range(self._load.results):
             data, path = self._load.content(self._number, number), self._load.path(self._number, number)
-            self._try(lambda client, path=path, data=data: client.push(path, data))
+            self._try(partial(Client.push, path=path, data=data))
 
     def _try(self, action: Callable[[Client], None]) -> None:
         for attempt in range(_ATTEMPTS):
@@ -136,7 +137,8 @@ def measure(serve: Callable[[Path, int], AbstractContextManager[Served]], load: 
         print(
             f"{server.name}: {load.agents:,} agents connected in {connected:.1f} s, {held:.0f} MiB then "
             f"(all processes); {count:,} results in {seconds:.1f} s, {count / seconds:,.0f} a second; "
-            f"peak of the main process {server.peak_mib():.0f} MiB; {again.value} attempts repeated; lost {lost}",
+            f"peak of the main process {server.peak_mib():.0f} MiB; {again.value} attempts repeated; "
+            f"lost {lost}",
             flush=True,
         )
     return lost == 0

@@ -1,6 +1,7 @@
 """What one result costs on its way: from the push to the server's word that it has it, on loopback.
 
-The server is a process of its own and the client is the agents' own, with its connection open, as between runs.
+The server is a process of its own and the client is the agents' own, with its connection open, as between
+runs.
 
     python benchmarks/result_cost.py [--results 200] [--kilobytes 20]
 

@@ -42,7 +42,6 @@ from protocol.job import (
 )
 from protocol.layout import CampaignFolder, result_name
 from protocol.result import Result
-from protocol.stamped import StampedClient
 from protocol.transfer import TransferClient
 
 
@@ -97,7 +96,7 @@ def main() -> None:
         with (
             FtpServer(folder / "server") as server,
             TransferClient(server.add_account("integrator", Role.INTEGRATOR)) as operator,
-            StampedClient(server.add_account("box", Role.MACHINE)) as client,
+            TransferClient(server.add_account("box", Role.MACHINE)) as client,
         ):
             deliver(Plan("cost", "cost", "cost", job.created_at, (job,), (model,), ()), operator)
             arrivals: list[float] = []

@@ -75,8 +75,8 @@ def main() -> None:
                 max_iterations=FIXED_ITERATIONS,
             )
             mine, theirs = run(adaptive), run(fixed)
-            assert mine.samples is not None  # noqa: S101  # run() saw to it
-            assert theirs.samples is not None  # noqa: S101
+            assert mine.samples is not None  # run() saw to it
+            assert theirs.samples is not None
             summary, other = summarise_run(mine.samples), summarise_run(theirs.samples)
             totals["ours"] += mine.seconds
             totals["fixed"] += theirs.seconds

@@ -46,7 +46,7 @@ RootOption = Annotated[Path, typer.Option(help="The server's folder: files/ and 
 
 
 @app.command(epilog=EXIT_CODES)
-def serve(
+def serve(  # noqa: PLR0917 - a command's options
     root: RootOption,
     host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0: every one.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0: any free one.", min=0, max=_HIGHEST_PORT)] = 2121,
@@ -68,8 +68,8 @@ def serve(
         bool,
         typer.Option(
             "--plain",
-            help="Let in clients without TLS too. Their password and files can be read and changed by anybody "
-            "on the way, and nothing tells them that the server is the right one. fleetmark's own "
+            help="Let in clients without TLS too. Their password and files can be read and changed by "
+            "anybody on the way, and nothing tells them that the server is the right one. fleetmark's own "
             "agents use TLS all the same.",
         ),
     ] = False,

@@ -12,7 +12,7 @@ _FACTS = ("event", "address", "user")
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object for each record: time, level, message and, where they are known, event, address, user."""
+    """One JSON object for each record: time, level, message; where they are known, event, address, user."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line."""

@@ -49,13 +49,11 @@ def allowed(role: Role, user: str, permission: str, path: PurePosixPath) -> bool
     if permission in {"e", "l", "r"}:
         may_pass = permission != "r" and path in (PurePosixPath("/"), MACHINES)
         return may_pass or _within(path, machine_folder(user), MODELS)
-    if permission != "m" and _is_lease(user, path):
-        return True
     folder = _campaign(user, path)
-    if folder is None:
-        return False
     if permission == "m":
-        return path == folder.results
+        return folder is not None and path == folder.results
+    if folder is None:
+        return _is_lease(user, path)
     # A result is stored under a temporary name and renamed: one that is there is whole.
     return _may_push(folder, path) and not (permission == "w" and written_once(role, path))
 

@@ -127,7 +127,7 @@ class Session(TLS_FTPHandler):
     def on_incomplete_file_received(self, file: str) -> None:
         """Keep an upload that broke off where its client will go on with it (REST); remove it elsewhere.
 
-        What a limit or a full disk has ended is removed too, as is what has a final name and would seem whole.
+        What a limit or a full disk has ended is removed too, and what has a final name and would seem whole.
         """
         path = Path(file)
         with contextlib.suppress(OSError):

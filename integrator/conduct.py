@@ -18,8 +18,8 @@ from integrator.store import CampaignRecord, CampaignStore
 from integrator.watch import Watch
 from integrator.words import counted
 from protocol.job import Job
-from protocol.stamped import StampedClient
 from protocol.status import Heartbeat
+from protocol.transfer import TransferClient
 
 __all__ = ["Audience", "conduct"]
 
@@ -73,7 +73,7 @@ def conduct(
     interrupted = False
     with (
         FtpServer(store.work / "server") as server,
-        StampedClient(server.add_account("integrator", Role.INTEGRATOR)) as client,
+        TransferClient(server.add_account("integrator", Role.INTEGRATOR)) as client,
     ):
         try:
             what = f"{counted(len(plan.models), 'model')} and {counted(len(plan.jobs), 'job')}"
@@ -96,7 +96,7 @@ def conduct(
 def _run_agent(
     job: Job,
     server: FtpServer,
-    client: StampedClient,
+    client: TransferClient,
     store: CampaignStore,
     audience: Audience,
     *,

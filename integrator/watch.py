@@ -9,9 +9,8 @@ from integrator.standing import Standing, standing
 from protocol.errors import DocumentError, TransferError
 from protocol.job import Job
 from protocol.layout import CampaignFolder, clock_file
-from protocol.stamped import StampedClient
 from protocol.status import AgentState, Heartbeat
-from protocol.transfer import Digest
+from protocol.transfer import Digest, TransferClient
 
 __all__ = ["Watch"]
 
@@ -19,7 +18,7 @@ __all__ = ["Watch"]
 class Watch:
     """Hears the heartbeats of one machine."""
 
-    def __init__(self, job: Job, client: StampedClient) -> None:
+    def __init__(self, job: Job, client: TransferClient) -> None:
         self._path = CampaignFolder(job.machine, job.campaign).status
         self._client = client
         self._clock_file = clock_file(job.machine)

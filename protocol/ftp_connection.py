@@ -9,6 +9,7 @@ import select
 import socket
 import ssl
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from protocol.account import Account
@@ -105,6 +106,20 @@ class FtpConnection(ftplib.FTP_TLS):
         if match is None:
             raise UnexpectedReplyError(f"HASH answered {reply}")
         return Digest(int(match[1]), match[2])
+
+    def modified(self, path: PurePosixPath) -> datetime | None:
+        """When a file was last written, by the server's clock, or None where there is none."""
+        try:
+            reply = self.sendcmd(f"MDTM {path}")
+        except ftplib.error_perm as error:
+            if str(error).startswith("550"):
+                return None
+            raise
+        try:
+            # A server may add a fraction of a second.
+            return datetime.strptime(reply[4:18], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        except ValueError as error:
+            raise UnexpectedReplyError(f"MDTM answered {reply}") from error
 
     def is_there(self, path: PurePosixPath) -> bool:
         """Whether there is a file or folder of this name."""

@@ -12,8 +12,10 @@ import ftplib
 import hashlib
 import io
 import os
+import secrets
 import ssl
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import BinaryIO, Self, TypeVar
@@ -66,6 +68,7 @@ class TransferClient:
         self._timeout_s = timeout_s
         self._operation_s = operation_s
         self._retry = retry or RetryPolicy()
+        self._tag = secrets.token_hex(8)
         self._context: ssl.SSLContext | None = None
         self._connection: FtpConnection | None = None
         self._server = f"{account.host}:{account.port}"
@@ -187,6 +190,13 @@ class TransferClient:
         """Size and SHA-256 of a file, or None where it is not there. Needs no data connection."""
         return self._operate("looked at", path, lambda connection, _: connection.digest(path), deadline)
 
+    def modified(self, path: PurePosixPath, *, deadline: Deadline | None = None) -> datetime | None:
+        """When a file was last written, in whole seconds of the server's clock; None without a file.
+
+        To be compared with the times of other files there, never with a clock of this machine.
+        """
+        return self._operate("looked at", path, lambda connection, _: connection.modified(path), deadline)
+
     # --- folders
 
     def list(self, path: PurePosixPath, *, deadline: Deadline | None = None) -> list[str]:
@@ -284,7 +294,9 @@ class TransferClient:
     # --- one attempt
 
     def _put(self, connection: FtpConnection, path: PurePosixPath, wanted: Digest, stream: BinaryIO) -> None:
-        temporary = path.with_name(temporary_name(path.name, owner=self._account.user))
+        # What is resumed is found again by a later client; what is not, no other client writes into.
+        tag = wanted.sha256 if wanted.size >= RESUMED_BYTES else self._tag
+        temporary = path.with_name(temporary_name(path.name, owner=self._account.user, tag=tag))
         try:
             offset = _arrived(connection, temporary, wanted, stream)
             if offset == 0 or offset < wanted.size:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 from dataclasses import dataclass
 
 __all__ = ["RESUMED_BYTES", "Digest", "final_name", "temporary_name"]
@@ -29,15 +28,13 @@ class Digest:
         return cls(len(data), hashlib.sha256(data).hexdigest())
 
 
-def temporary_name(name: str, owner: str | None = None) -> str:
+def temporary_name(name: str, *, owner: str, tag: str) -> str:
     """A name to upload `name` under until it is verified.
 
-    The same one each time for one `owner`, so that what a broken upload leaves is taken up or written over by
-    the next one; another one each time without.
+    The same one each time for one owner and tag, so that what a broken upload leaves is taken up or written
+    over by the next one; another one for each other owner or tag, so that nobody writes into it meanwhile.
     """
-    if owner is None:
-        return f"{name}.part-{secrets.token_hex(_TAG_DIGITS // 2)}"
-    return f"{name}.part-{hashlib.sha256(f'{owner}/{name}'.encode()).hexdigest()[:_TAG_DIGITS]}"
+    return f"{name}.part-{hashlib.sha256(f'{owner}/{tag}/{name}'.encode()).hexdigest()[:_TAG_DIGITS]}"
 
 
 def final_name(name: str) -> str | None:

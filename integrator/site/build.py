@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import jinja2
@@ -17,7 +17,7 @@ from integrator.site.cells import clean_text, first_words
 from integrator.site.data import CampaignFacts, View, as_json, view_of
 from integrator.site.machines import fact_labels
 from protocol.errors import UserError
-from protocol.layout import MACHINE_NAME, split_result_name
+from protocol.layout import MACHINE_NAME
 from protocol.machine import MachineDescription
 
 __all__ = ["build_site", "render_index"]
@@ -33,6 +33,7 @@ def build_site(
     machines: Mapping[str, MachineDescription],
     campaign: CampaignFacts,
     raw: Path | None,
+    raw_names: Mapping[str, Collection[str]],
     csv: bytes | Path,
 ) -> Path:
     """Write the site of one campaign to the folder `target`, in place of the site that is there.
@@ -42,7 +43,8 @@ def build_site(
         table: the merged table, a row for every test.
         machines: the machines' own descriptions; any may be missing.
         campaign: what is said of the campaign.
-        raw: a folder of raw results, `<machine>/<test_id>.<run>.json.gz`, which the site then carries.
+        raw: a folder of raw results, `<machine>/<test_id>.<run>.json.gz`.
+        raw_names: by machine, those of them that the table is made of; the site carries these.
         csv: the table as a CSV file, which the site carries as `data/results.csv`.
 
     Returns:
@@ -59,7 +61,7 @@ def build_site(
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
         staged, previous = Path(temporary) / "new", Path(temporary) / "previous"
-        raw_files = _copy_raw(raw, staged / "data" / "raw") if raw else {}
+        raw_files = _copy_raw(raw, raw_names, staged / "data" / "raw") if raw else {}
         view = view_of(table, machines=machines, campaign=campaign, raw_files=raw_files)
         _write(staged, view, csv)
         if target.exists():
@@ -104,14 +106,14 @@ def _write(folder: Path, view: View, csv: bytes | Path) -> None:
     (folder / _OURS).write_text(text + "\n", encoding="utf-8")
 
 
-def _copy_raw(source: Path, target: Path) -> dict[str, list[str]]:
+def _copy_raw(source: Path, names: Mapping[str, Collection[str]], target: Path) -> dict[str, list[str]]:
     """Copy the raw results, and nothing that is not one: links could publish any file of this machine."""
     copied: dict[str, list[str]] = {}
     for folder in sorted(source.iterdir()) if source.is_dir() else ():
         if folder.is_symlink() or not folder.is_dir() or not re.fullmatch(MACHINE_NAME, folder.name):
             continue
         for file in sorted(folder.iterdir()):
-            if file.is_symlink() or not file.is_file() or not split_result_name(file.name):
+            if file.is_symlink() or not file.is_file() or file.name not in names.get(folder.name, ()):
                 continue
             (target / folder.name).mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, target / folder.name / file.name)

@@ -302,7 +302,7 @@ def test_the_server_is_killed_before_the_name(
 def test_the_server_is_killed_in_an_upload(
     process: ServerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    part = process.disk(MODEL.with_name(temporary_name(MODEL.name, owner="integrator")))
+    part = process.disk(MODEL.with_name(temporary_name(MODEL.name, owner="integrator", tag=SHA256)))
     begun: list[int] = []
     chunks = transfer._chunks
 
@@ -349,7 +349,7 @@ def test_the_server_is_killed_in_a_download(
 def test_a_dead_server_leaves_a_part_that_the_next_client_takes_up(
     process: ServerProcess, tmp_path: Path, offsets: list[int]
 ) -> None:
-    part = MODEL.with_name(temporary_name(MODEL.name, owner="integrator"))
+    part = MODEL.with_name(temporary_name(MODEL.name, owner="integrator", tag=SHA256))
     process.put(part, DATA[:HALF])
     with TransferClient(process.account("integrator"), timeout_s=2, retry=QUICK) as client:
         client.upload(source_of(tmp_path), MODEL, sha256=SHA256)
@@ -387,7 +387,7 @@ def test_a_new_password_is_a_refusal_that_is_not_tried_again(process: ServerProc
         process.new_password("second-password")
         process.restart()
         began = time.monotonic()
-        with pytest.raises(RefusedTransferError, match="could not log in as box.*530") as failure:
+        with pytest.raises(RefusedTransferError, match=r"could not log in as box.*530") as failure:
             client.digest(MODEL)
         assert time.monotonic() - began < 2  # the server thinks for a second about a wrong password
     assert "account file" in failure.value.advice

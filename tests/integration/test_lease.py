@@ -20,7 +20,7 @@ from protocol.errors import LeaseError, RefusedTransferError
 from protocol.job import Measure
 from protocol.layout import clock_file, lease_file, machine_folder
 from protocol.result import Status
-from protocol.stamped import StampedClient
+from protocol.transfer import TransferClient
 from tests.integration.conftest import Bench, find_worker
 from tests.support import make_job, planned_test, reference
 
@@ -28,7 +28,7 @@ from tests.support import make_job, planned_test, reference
 @contextmanager
 def keeper(bench: Bench, name: str) -> Iterator[LeaseKeeper]:
     bench.operator.make_folder(machine_folder("box"))
-    with StampedClient(bench.account) as client:
+    with TransferClient(bench.account) as client:
         yield LeaseKeeper("box", name, client, slack_s=0)
 
 
@@ -90,7 +90,7 @@ class TestKeeper:
 
     def test_what_ran_out_is_taken_anew_and_not_renewed(self, bench: Bench, stop: Stop) -> None:
         clock = [0.0]
-        with StampedClient(bench.account) as client:
+        with TransferClient(bench.account) as client:
             bench.operator.make_folder(machine_folder("box"))
             first = LeaseKeeper("box", "first-1", client, slack_s=0, now=lambda: clock[0])
             first.acquire(60, stop=stop)
@@ -121,7 +121,7 @@ class TestKeeper:
                 agents[won.index(True)].release()
 
     def test_a_taking_is_never_overwritten(self, bench: Bench, stop: Stop) -> None:
-        with keeper(bench, "first-1") as first, StampedClient(bench.account) as client:
+        with keeper(bench, "first-1") as first, TransferClient(bench.account) as client:
             first.acquire(60, stop=stop)
             with pytest.raises(RefusedTransferError, match="never overwritten"):
                 client.write(lease_file("box", 1), b"{}")

@@ -12,8 +12,8 @@ from integrator.standing import MachineState
 from integrator.watch import Watch
 from protocol.job import ModelFile, ModelRef
 from protocol.layout import CampaignFolder
-from protocol.stamped import StampedClient
 from protocol.status import AgentState, Heartbeat
+from protocol.transfer import TransferClient
 from tests.support import CAMPAIGN, make_job, planned_test
 
 FILE = ModelFile(name="tiny.onnx", size=1, sha256="a" * 64)
@@ -40,7 +40,7 @@ def test_a_machine_is_waiting_running_silent_and_finished(tmp_path: Path) -> Non
 
     with (
         FtpServer(tmp_path / "server") as server,
-        StampedClient(server.add_account("integrator", Role.INTEGRATOR)) as client,
+        TransferClient(server.add_account("integrator", Role.INTEGRATOR)) as client,
     ):
         watch = Watch(job, client)
         assert watch.listen() is None

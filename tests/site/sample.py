@@ -251,11 +251,13 @@ def build_sample(folder: Path) -> Path:
     """The site of the sample campaign, with raw files for every test that ran."""
     rows = sample_rows()
     raw = folder / "raw"
+    names: dict[str, list[str]] = {}
     for values in rows:
         for run in range(2 if values["status"] == "ok" else 0):
             file = raw / str(values["machine"]) / f"{values['test_id']}.{run}.json.gz"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(b"raw")
+            names.setdefault(file.parent.name, []).append(file.name)
     frame = table(*rows)
     return build_site(
         folder / "site",
@@ -263,5 +265,6 @@ def build_sample(folder: Path) -> Path:
         machines=sample_machines(),
         campaign=campaign(complete=False),
         raw=raw,
+        raw_names=names,
         csv=frame.to_csv(index=False).encode(),
     )

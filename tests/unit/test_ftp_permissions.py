@@ -134,8 +134,8 @@ def test_only_results_and_takings_are_written_once_and_only_by_machines() -> Non
     assert not written_once(Role.MACHINE, PurePosixPath("/machines/box/lease.1.renewed.json"))
 
 
-def test_a_temporary_name_stands_for_its_own_and_differs_each_time() -> None:
-    names = {temporary_name("status.json") for _ in range(50)}
-    assert len(names) == 50
-    assert {final_name(name) for name in names} == {"status.json"}
+def test_a_temporary_name_stands_for_its_own_and_is_another_one_for_another_upload() -> None:
+    names = {temporary_name("a", owner=o, tag=t) for o in ("box", "box-2") for t in ("1", "2")}
+    assert len(names) == 4
+    assert {final_name(name) for name in names} == {"a"}
     assert final_name("status.json") is None

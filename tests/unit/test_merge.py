@@ -312,7 +312,7 @@ class TestStore:
         store = self.store(tmp_path)
         result = ok(SYNC.id, 0)
         self.put(store, f"{SYNC.id}.0.json.gz", result.to_gzip())
-        assert list(store.read_results(job())) == [result]
+        assert store.read_results(job()).taken == (result,)
         assert store.read_jobs(store.read_record()) == (job(),)
 
     @pytest.mark.parametrize(
@@ -334,8 +334,10 @@ class TestStore:
         store = self.store(tmp_path)
         self.put(store, name, data)
         self.put(store, f"{ASYNC.id}.0.json.gz", ok(ASYNC.id, 0).to_gzip())
-        assert [result.test for result in store.read_results(job())] == [ASYNC.id]
-        assert [record.message for record in caplog.records if record.message.startswith("left out")]
+        found = store.read_results(job())
+        assert [result.test for result in found.taken] == [ASYNC.id]
+        assert [rejection.name for rejection in found.rejected] == [name]
+        assert [record.message for record in caplog.records if record.message.startswith("rejected: box")]
 
     def test_a_foreign_campaign_file_does_not_make_a_folder_ours(self, tmp_path: Path) -> None:
         (tmp_path / "campaign.json").write_text('{"mine": true}')
