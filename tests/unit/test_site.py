@@ -353,6 +353,7 @@ def build_in(folder: Path, **settings: Any) -> Path:
         "machines": {},
         "campaign": sample.campaign(),
         "raw": None,
+        "raw_names": {},
         "csv": b"x",
         **settings,
     }
@@ -445,8 +446,10 @@ def test_only_raw_results_are_published(tmp_path: Path) -> None:
     (raw / "nuc-13" / "notes.txt").write_text("notes")
     (raw / "nuc-13" / "t1.1.json.gz").symlink_to(secret)
     (raw / "Not A Machine" / "t1.0.json.gz").write_text("raw")
+    (raw / "nuc-13" / "t1.2.json.gz").write_text("not taken")
     (raw / "linked").symlink_to(raw / "nuc-13")
-    site = build_in(tmp_path / "site", raw=raw).parent
+    names = {name: ("t1.0.json.gz", "t1.1.json.gz") for name in ("nuc-13", "linked", "Not A Machine")}
+    site = build_in(tmp_path / "site", raw=raw, raw_names=names).parent
     assert [path.relative_to(site / "data/raw") for path in (site / "data/raw").rglob("*.*")] == [
         Path("nuc-13/t1.0.json.gz")
     ]
