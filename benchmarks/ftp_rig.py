@@ -1,6 +1,6 @@
 """What the benchmarks of the FTP server share: servers as processes of their own, and a plain client.
 
-`python benchmarks/ftp_rig.py ROOT AGENTS` is fleetmark's server; it prints its accounts and ends with its
+`python -m benchmarks.ftp_rig ROOT AGENTS` is fleetmark's server; it prints its accounts and ends with its
 stdin. vsftpd is Debian's package, with a configuration of its own on loopback, and no service of the system;
 it needs root, and a file in /etc/pam.d while it runs that lets everybody in.
 """
@@ -105,8 +105,9 @@ def _kilobytes(file: Path, name: str) -> int:
 def fleetmark(folder: Path, agents: int) -> Iterator[Served]:
     """The server of this project."""
     root = folder / "fleetmark"
-    command = [sys.executable, str(Path(__file__)), str(root), str(agents)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    command = [sys.executable, "-m", "benchmarks.ftp_rig", str(root), str(agents)]
+    here = Path(__file__).parents[1]
+    process = subprocess.Popen(command, cwd=here, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin
     assert process.stdout
     try:

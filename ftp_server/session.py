@@ -27,6 +27,7 @@ __all__ = ["DataChannel", "Session"]
 # PORT and EPRT: passive mode only. STOU makes a file before it asks for permission. MFMT, SITE: for nobody.
 _DROPPED_COMMANDS = {"PORT", "EPRT", "STOU", "MFMT", "SITE", "SITE HELP", "SITE CHMOD"}
 _CHUNK = 1 << 20
+_SENT_AT_ONCE = 256 << 10
 _SIGN_OF_LIFE_S = 5.0
 _FAILED_LOGIN_DELAY_S = 1
 _VERDICT_POLL_S = 0.005
@@ -37,6 +38,13 @@ _PYFTPDLIB = logging.getLogger("pyftpdlib")
 
 class DataChannel(TLS_DTPHandler):
     """The connection that carries a file or a listing."""
+
+    ac_out_buffer_size = _SENT_AT_ONCE
+
+    def push_with_producer(self, producer: Any) -> None:
+        """Send a file. What is read at once and what TLS gets at once decide how fast: see server_context."""
+        producer.buffer_size = _SENT_AT_ONCE
+        super().push_with_producer(producer)
 
     def abandon(self) -> None:
         """Close at once, without a TLS farewell that may have to wait for the client."""

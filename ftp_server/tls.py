@@ -10,6 +10,8 @@ from ftp_server.certificates import Credentials
 
 __all__ = ["server_context"]
 
+_ENABLE_PARTIAL_WRITE = 1  # OpenSSL's SSL_MODE_ENABLE_PARTIAL_WRITE, which pyOpenSSL does not export
+
 
 def server_context(credentials: Credentials) -> SSL.Context:
     """A context with a key and its certificates, from memory.
@@ -25,6 +27,9 @@ def server_context(credentials: Credentials) -> SSL.Context:
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_options(SSL.OP_NO_COMPRESSION)
+    # One call writes as many records as the network takes; pyOpenSSL's default is one record, 16 KiB, a call,
+    # and the calls are what a large file costs this server.
+    context.clear_mode(_ENABLE_PARTIAL_WRITE)
     context.use_certificate(own)
     for certificate in others:
         context.add_extra_chain_cert(certificate)
