@@ -32,6 +32,7 @@ __all__ = ["Client", "Served", "fleetmark", "has_vsftpd", "raise_file_limit", "v
 
 _START_S = 60.0
 _TIMEOUT_S = 300.0
+_GREETING_S = 5.0
 _CHUNK = 256 << 10
 _PAM = Path("/etc/pam.d/fleetmark-benchmark")
 _VSFTPD = """\
@@ -177,8 +178,11 @@ class Client:
         self._has_hash = server.has_hash
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=account.ca_certificate)
-        self._ftp = ftplib.FTP_TLS(context=context, timeout=_TIMEOUT_S)
+        # A server with a short queue forgets some of many that come at once, and they wait for its greeting.
+        self._ftp = ftplib.FTP_TLS(context=context, timeout=_GREETING_S)
         self._ftp.connect(account.host, account.port)
+        self._ftp.timeout = _TIMEOUT_S
+        self._ftp.sock.settimeout(_TIMEOUT_S)
         self._ftp.login(account.user, account.password.get_secret_value())
         self._ftp.prot_p()
         self._ftp.voidcmd("TYPE I")

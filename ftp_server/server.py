@@ -32,6 +32,8 @@ _LOG = logging.getLogger("fleetmark.ftp")
 _LOG.addHandler(logging.NullHandler())
 
 _MAX_CONNECTIONS = 256
+# Agents that start at the same moment. Those beyond it think that they are connected, and wait for nothing.
+_BACKLOG = 4096
 _ACCEPT_PAUSE_S = 1.0
 _JOIN_TIMEOUT_S = 10.0
 _LOOK_FOR_CHANGES_S = 1.0
@@ -156,7 +158,8 @@ class FtpServer:
         loop = ioloop.IOLoop()
         try:
             handler = self._handler()
-            listener = _Listener(self._listening or self._listen_on, handler, ioloop=loop)
+            where = self._listening or self._listen_on
+            listener = _Listener(where, handler, ioloop=loop, backlog=_BACKLOG)
             listener.max_cons = self._max_connections
             listener.max_cons_per_ip = self._limits.max_connections_per_address
             if self._verifier is not None:
