@@ -16,9 +16,18 @@ from protocol.errors import DocumentError, NewerDocumentError
 __all__ = ["Document", "Record", "canonical_json"]
 
 _MAX_PLACE_CHARS = 200
+_MAX_INTEGER = (1 << 63) - 1
 # Packed numbers, as text. Read, they take no more memory than they have bytes; anything else may take fifty
 # times as much.
 _PACKED = re.compile(rb'"[A-Za-z0-9+/=]{1000,}+"')
+
+
+def _bounded(digits: str) -> int:
+    """An integer of 64 bits: a larger one is no measurement, and no table has room for it."""
+    number = int(digits)
+    if not -_MAX_INTEGER <= number <= _MAX_INTEGER:
+        raise ValueError("an integer of more than 64 bits")
+    return number
 
 
 def canonical_json(value: Any) -> bytes:
@@ -63,7 +72,7 @@ class Document(Record):
                 f"a {cls.kind} has at most {cls.max_plain_bytes:,}"
             )
         try:
-            raw = json.loads(plain)
+            raw = json.loads(plain, parse_int=_bounded)
         except (ValueError, RecursionError) as error:
             raise DocumentError(f"{source}: not JSON: {error}") from error
         if not isinstance(raw, dict) or not isinstance(raw.get("schema_version"), int):
@@ -75,7 +84,7 @@ class Document(Record):
                 advice="Update fleetmark on this side.",
             )
         try:
-            return cls.model_validate_json(data)
+            return cls.model_validate_json(data, strict=True)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             # A key that nobody declared is the sender's word: no terminal gets it raw, no log gets all of it.

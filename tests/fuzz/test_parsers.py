@@ -77,8 +77,14 @@ def test_an_error_shows_a_stranger_s_words_harmless_and_short() -> None:
     with pytest.raises(DocumentError, match=r"\\x1b\[2J\\nk+: Extra inputs") as caught:
         Heartbeat.from_bytes(_heartbeat(**{key: 1}), source="x")
     assert len(str(caught.value)) < 400
-    with pytest.raises(DocumentError, match=r"of schema version 9{20}, but"):
-        Heartbeat.from_bytes(b'{"schema_version": ' + b"9" * 4000 + b"}", source="x")
+
+
+@pytest.mark.parametrize("number", [1 << 63, -(1 << 63), "7", 1.0, True, None])
+def test_a_count_is_an_integer_of_64_bits(number: object) -> None:
+    """Larger ones met the fuzzer in a multiplication by a float."""
+    with pytest.raises(DocumentError):
+        Heartbeat.from_bytes(_heartbeat(total=number), source="x")
+    assert Heartbeat.from_bytes(_heartbeat(total=(1 << 63) - 1), source="x").total == (1 << 63) - 1
 
 
 def _heartbeat(**changes: Any) -> bytes:
