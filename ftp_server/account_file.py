@@ -64,6 +64,8 @@ class AccountFile:
         self._path = path
         self._state: tuple[int, ...] = ()
         self._entries: dict[str, AccountEntry] = {}
+        self._gone: set[str] = set()
+        """Accounts whose sessions have to end; a login may be the first to see that the file changed."""
         self._lock = threading.Lock()
         # What an unknown name's password is compared with, so that it takes as long as a known one's.
         self._nobody = _HASHER.hash(secrets.token_urlsafe())
@@ -80,7 +82,7 @@ class AccountFile:
 
     def authenticate(self, name: str, password: str) -> bool:
         """Whether this is the password of this account. Slow; may be called from any thread."""
-        self.refresh()
+        self._look()
         entry = self._entries.get(name)
         try:
             _HASHER.verify(entry.password_argon2id if entry else self._nobody, password)
@@ -88,22 +90,34 @@ class AccountFile:
             return False
         return entry is not None and self._entries.get(name) == entry
 
+    def stamp(self, name: str) -> object:
+        """The account as it is now, or None where there is none."""
+        return self._entries.get(name)
+
     def refresh(self) -> frozenset[str]:
         """Read the file again where it changed; the accounts that are gone or have another password.
 
-        A file that cannot be read leaves the accounts as they were.
+        Each is told once. A file that cannot be read leaves the accounts as they were.
         """
+        self._look()
+        with self._lock:
+            gone, self._gone = self._gone, set()
+        return frozenset(gone)
+
+    def _look(self) -> None:
         with self._lock:
             if self._stat() == self._state:
-                return frozenset()
+                return
             before = self._entries
             try:
                 self._read()
             except (DocumentError, UserError) as error:
-                _LOG.error("%s; the accounts stay as they were", error)
-                return frozenset()
-            _LOG.info("%s: read again, %d accounts", self._path, len(self._entries))
-            return frozenset(name for name, entry in before.items() if self._entries.get(name) != entry)
+                _LOG.error("%s; the accounts stay as they were", error, extra={"event": "accounts"})
+                return
+            _LOG.info(
+                "%s: read again, %d accounts", self._path, len(self._entries), extra={"event": "accounts"}
+            )
+            self._gone |= {name for name, entry in before.items() if self._entries.get(name) != entry}
 
     def add(self, name: str, role: Role, hand_over: Callable[[str], None]) -> None:
         """Make an account; `hand_over` gets its password, which is kept nowhere, before it counts.
