@@ -81,8 +81,7 @@ class AccountFile:
         return entry.role if entry else None
 
     def authenticate(self, name: str, password: str) -> bool:
-        """Whether this is the password of this account. Slow; may be called from any thread."""
-        self._look()
+        """Whether this is the password of this account as it was last looked at. Slow; for any thread."""
         entry = self._entries.get(name)
         try:
             _HASHER.verify(entry.password_argon2id if entry else self._nobody, password)
@@ -92,6 +91,7 @@ class AccountFile:
 
     def stamp(self, name: str) -> object:
         """The account as it is now, or None where there is none."""
+        self._look()
         return self._entries.get(name)
 
     def refresh(self) -> frozenset[str]:

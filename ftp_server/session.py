@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import pyftpdlib.ioloop  # noqa: F401 - before the handlers: it silences the deprecation of asyncore
+from OpenSSL import SSL
 from pyftpdlib.handlers import TLS_DTPHandler, TLS_FTPHandler
 
 from ftp_server.background import Background
@@ -49,18 +50,28 @@ class DataChannel(TLS_DTPHandler):
         self.close()
 
     def handle_error(self) -> None:
-        """Say why a file could not be written; pyftpdlib's TLS channel would leave the client waiting."""
+        """Say what went wrong; pyftpdlib's TLS channel would leave the client waiting."""
         raised = sys.exc_info()[1]
         error = raised and (raised.__cause__ or raised)  # pyftpdlib wraps what a file raises
-        if isinstance(error, OSError) and error.strerror:
-            _LOG.warning("%s: %s", self.cmd_channel.username, error.strerror)
+        if isinstance(error, SSL.Error):
+            # pyftpdlib sends while it still shakes hands, and so fails where it expects no failure.
+            reply, why = (
+                "522 TLS failed on the data connection.",
+                f"TLS failed on the data connection: {error}",
+            )
+        elif isinstance(error, OSError) and error.strerror:
             code = 552 if isinstance(error, OverLimitError) else 452
-            self._resp = (f"{code} {error.strerror}; transfer aborted.", _LOG.debug)
+            reply, why = f"{code} {error.strerror}; transfer aborted.", error.strerror
             self.cmd_channel.unwritable = True
-        super().handle_error()
+        else:
+            self.log_exception(self)
+            reply, why = "451 The transfer failed on the server's side.", "a transfer failed on this side"
+        self._resp = (reply, _LOG.debug)
+        self.cmd_channel.log(why, _LOG.warning)
+        self.abandon()
 
     def close(self) -> None:
-        """Close, also where the disk is full.
+        """Close, also where the disk is full, and clear up before the client is told.
 
         Closing a file writes what is left of it, and fails again where writing failed; the client would then
         not be told why, and wait.
@@ -70,6 +81,8 @@ class DataChannel(TLS_DTPHandler):
                 self.file_obj.close()
             except OSError:
                 self._error = True
+            if self.receive:
+                self.cmd_channel.end_upload(self.file_obj.name, whole=self.transfer_finished)
         super().close()
 
 
@@ -136,11 +149,7 @@ class Session(TLS_FTPHandler):
         self.close_when_done()
         return True
 
-    def on_file_received(self, file: str) -> None:  # noqa: ARG002 - pyftpdlib's signature
-        """The next upload begins without the last one's end."""
-        self.unwritable = False
-
-    def on_incomplete_file_received(self, file: str) -> None:
+    def end_upload(self, file: str, *, whole: bool) -> None:
         """Keep an upload that broke off where its client will go on with it (REST); remove it elsewhere.
 
         What a limit or a full disk has ended is removed too, and what has a final name and would seem whole.
@@ -149,7 +158,7 @@ class Session(TLS_FTPHandler):
         with contextlib.suppress(OSError):
             size = path.stat().st_size
             resumable = final_name(path.name) is not None and size >= RESUMED_BYTES
-            if self.unwritable or not resumable:
+            if not whole and (self.unwritable or not resumable):
                 path.unlink()
                 if self.authenticated:  # and so still who began the upload
                     self.usage.remove(self.username, size)
