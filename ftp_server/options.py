@@ -61,7 +61,7 @@ def advertised_name(host: str, advertise: str | None) -> str:
             f"--host {host}: listens on every address, so agents have to be told one",
             advice="Name it with --advertise ADDRESS: what agents connect to.",
         )
-    name = advertise or host
+    name = host if advertise is None else advertise
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,253}", name) and not _is_address(name):
         raise UserError(
             f"--advertise {name}: neither an address nor the name of a host",
