@@ -17,6 +17,7 @@ class PassiveSocket(PassiveDTP):
     pyftpdlib takes any other port where all of them are taken: the client would wait for it in vain.
     """
 
+    backlog = 5
     _in_vain = False
 
     def bind(self, address: tuple[str, int]) -> None:

@@ -33,6 +33,7 @@ _LOG = logging.getLogger("fleetmark.ftp")
 _LOG.addHandler(logging.NullHandler())
 
 _MAX_CONNECTIONS = 256
+_BACKLOG = 1024  # a lab whose agents all start at once
 _ACCEPT_PAUSE_S = 1.0
 _JOIN_TIMEOUT_S = 10.0
 _LOOK_FOR_CHANGES_S = 1.0
@@ -158,7 +159,7 @@ class FtpServer:
         try:
             self._doorbell = Doorbell(loop)
             handler = self._handler(self._doorbell)
-            listener = _Listener(self._listening or self._listen_on, handler, ioloop=loop)
+            listener = _Listener(self._listening or self._listen_on, handler, ioloop=loop, backlog=_BACKLOG)
             listener.max_cons = self._max_connections
             listener.max_cons_per_ip = self._limits.max_connections_per_address
             if self._background is not None:

@@ -31,9 +31,7 @@ def test_sizes(text: str, expected: int) -> None:
     assert options.size("--quota", text) == expected
 
 
-@pytest.mark.parametrize(
-    "text", ["", "-1", "1.5G", "10 G", "1KB", "9" * 16, "999999999999999T", "\u0661"]
-)
+@pytest.mark.parametrize("text", ["", "-1", "1.5G", "10 G", "1KB", "9" * 16, "999999999999999T", "\u0661"])
 def test_what_is_no_size(text: str) -> None:
     with pytest.raises(UserError, match=r"^--quota .*not a size") as raised:
         options.size("--quota", text)
