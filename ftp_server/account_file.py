@@ -28,8 +28,8 @@ __all__ = ["AccountEntry", "AccountFile", "AccountsDocument"]
 
 _LOG = logging.getLogger("fleetmark.ftp")
 # A thousand agents that log in again after a restart are not to wait for each other. What OWASP asks for
-# (25 ms, 19 MiB) slows down the guessing of passwords that people choose. Here nobody chooses one: they are 256
-# random bits, which no speed of guessing reaches.
+# (25 ms, 19 MiB) slows down the guessing of passwords that people choose. Here nobody chooses one: they are
+# 256 random bits, which no speed of guessing reaches.
 _HASHER = PasswordHasher(time_cost=1, memory_cost=2 << 10, parallelism=1)
 
 

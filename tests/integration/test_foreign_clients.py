@@ -15,6 +15,7 @@ import pytest
 from protocol.account import Account
 from tests.integration.ftp_program import PATIENCE_S, Program, running
 
+SECURITY = Path(__file__).parents[2] / "docs/security.md"
 LFTP, CURL = shutil.which("lftp"), shutil.which("curl")
 needs_lftp = pytest.mark.skipif(LFTP is None, reason="lftp is not installed: apt-get install lftp")
 needs_curl = pytest.mark.skipif(CURL is None, reason="curl is not installed: apt-get install curl")
@@ -104,16 +105,22 @@ def box(program: Program, account: Account, tmp_path: Path) -> Iterator[Box]:
     curlrc, lftprc = tmp_path / "curlrc", tmp_path / "lftprc"
     for file in (curlrc, lftprc):
         file.touch(mode=0o600)
-    password = account.password.get_secret_value()
-    curlrc.write_text(f'ssl-reqd\ncacert = "ca.pem"\nuser = "box:{password}"\nsilent\nshow-error\n')
-    lftprc.write_text(
-        "set ssl:ca-file ca.pem\nset ftp:ssl-force true\nset ftp:ssl-protect-data true\n"
-        "set net:max-retries 1\nset net:timeout 10\n"
-        f"open --user box --password {password} -p {account.port} ftp://{account.host}\n"
-    )
+    facts = {"PASSWORD": account.password.get_secret_value(), "PORT": account.port, "HOST": account.host}
+    for file in (curlrc, lftprc):
+        text = _documented(file.name)
+        for name, value in facts.items():
+            text = text.replace(name, str(value))
+        file.write_text(text)
     yield box
     for path in ("/machines/box", "/machines/other", "/models/abc"):
         shutil.rmtree(box.disk(path))
+
+
+def _documented(name: str) -> str:
+    """The content of a file as docs/security.md gives it."""
+    found = re.search(rf"^`{name}`.*?^```text$(.*?)^```$", SECURITY.read_text(), re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found[1].lstrip()
 
 
 def _give(box: Box, path: str, content: bytes) -> None:
