@@ -17,6 +17,7 @@ from typing import Any, ClassVar, cast
 
 import pyftpdlib.ioloop  # noqa: F401 - before the handlers: it silences the deprecation of asyncore
 from OpenSSL import SSL
+from pyftpdlib.exceptions import _FileReadWriteError
 from pyftpdlib.handlers import TLS_DTPHandler, TLS_FTPHandler
 
 from ftp_server.background import Background
@@ -49,20 +50,22 @@ class DataChannel(TLS_DTPHandler):
         self._error = True
         self.close()
 
+    def handle_failed_ssl_handshake(self) -> None:
+        """Say so as of something that may pass: a bit that was flipped on the way has this effect, too."""
+        self.handle_error()
+
     def handle_error(self) -> None:
         """Say what went wrong; pyftpdlib's TLS channel would leave the client waiting."""
         raised = sys.exc_info()[1]
-        error = raised and (raised.__cause__ or raised)  # pyftpdlib wraps what a file raises
-        if isinstance(error, SSL.Error):
-            # pyftpdlib sends while it still shakes hands, and so fails where it expects no failure.
-            reply, why = (
-                "522 TLS failed on the data connection.",
-                f"TLS failed on the data connection: {error}",
-            )
-        elif isinstance(error, OSError) and error.strerror:
+        error = raised.__cause__ if isinstance(raised, _FileReadWriteError) else None
+        if isinstance(error, OSError):
             code = 552 if isinstance(error, OverLimitError) else 452
-            reply, why = f"{code} {error.strerror}; transfer aborted.", error.strerror
+            reply, why = f"{code} {error.strerror}; transfer aborted.", str(error.strerror)
             self.cmd_channel.unwritable = True
+        elif isinstance(raised, (SSL.Error, OSError)):
+            # pyftpdlib sends while it still shakes hands, and so fails where it expects no failure.
+            reply = f"{426 if self._ssl_established else 425} The data connection failed."
+            why = f"the data connection failed: {raised}"
         else:
             self.log_exception(self)
             reply, why = "451 The transfer failed on the server's side.", "a transfer failed on this side"
@@ -79,8 +82,11 @@ class DataChannel(TLS_DTPHandler):
         if self.file_obj is not None and not self.file_obj.closed:
             try:
                 self.file_obj.close()
-            except OSError:
+            except OSError as error:
                 self._error = True
+                self.transfer_finished = False
+                self.cmd_channel.unwritable = True
+                self._resp = (f"452 {error.strerror}; transfer aborted.", _LOG.debug)
             if self.receive:
                 self.cmd_channel.end_upload(self.file_obj.name, whole=self.transfer_finished)
         super().close()
