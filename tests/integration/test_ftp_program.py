@@ -319,8 +319,8 @@ def test_guesses_in_one_go_are_one_guess(program: Program) -> None:
     with context.wrap_socket(plain, server_hostname="127.0.0.1") as attacker:
         attacker.sendall(b"USER pipelined\r\n" + b"PASS guess\r\n" * 50)
         answers = b""
-        while answers.count(b"\r\n") < 51:
-            answers += attacker.recv(10_000)
+        while answers.count(b"\r\n") < 51 and (more := attacker.recv(10_000)):
+            answers += more
         codes = [line[:3] for line in answers.decode().splitlines()]
         assert codes == ["331", *["503"] * 49, "530"]
     with logged_in(account, address="127.0.3.3"):
@@ -359,9 +359,9 @@ def test_who_reads_no_answers_is_disconnected(program: Program) -> None:
     connection, _ = greeting(program.address, "127.0.4.4")
     with connection:
         connection.settimeout(PATIENCE_S)
-        with pytest.raises(ConnectionError):
-            connection.sendall(b"HELP\r\n" * 10_000_000)
-    assert wait_for(lambda: "reads no answers" in program.said(), PATIENCE_S)
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(b"HELP\r\n" * 100_000)
+        assert wait_for(lambda: "reads no answers" in program.said(), PATIENCE_S)
 
 
 def test_who_does_not_log_in_is_disconnected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
