@@ -45,8 +45,11 @@ class Accounts(Protocol):
     def authenticate(self, name: str, password: str) -> bool:
         """Whether this is the password of this account; an unknown name takes as long as a wrong password."""
 
+    def stamp(self, name: str) -> object:
+        """Something that is another one as soon as the account is; None where there is no such account."""
+
     def refresh(self) -> frozenset[str]:
-        """Take changes up; the accounts that are gone or have another password."""
+        """Take changes up; the accounts that are gone or have another password since the last call."""
 
 
 class AccountStore:
@@ -81,6 +84,10 @@ class AccountStore:
         entry = self._entries.get(name)
         expected = entry.password_sha256 if entry else _NO_PASSWORD
         return hmac.compare_digest(_sha256(password), expected)
+
+    def stamp(self, name: str) -> object:
+        """The account itself: it never changes."""
+        return self._entries.get(name)
 
     def refresh(self) -> frozenset[str]:
         """Nothing: nobody else changes these accounts."""

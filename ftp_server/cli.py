@@ -4,34 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
+import os
 import resource
 import signal
-import socket
-import threading
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ftp_server import health, privileges
+from ftp_server import credentials, health, options, privileges
 from ftp_server.account_file import AccountFile
-from ftp_server.certificates import Authority, Credentials
 from ftp_server.limits import Limits
 from ftp_server.log import log_as
 from ftp_server.private_folder import Endpoint, PrivateFolder
 from ftp_server.server import FtpServer
 from protocol.cli import EXIT_CODES, run_program
-from protocol.errors import UserError
 
 __all__ = ["app", "main"]
 
 _LOG = logging.getLogger("fleetmark.ftp")
 _LOOK_EVERY_S = 1.0
 _HIGHEST_PORT = 65535
-_LOWEST_PASSIVE_PORT = 1024
-_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound to
-_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+_PRIVATE = 0o077
+_FILES_PER_CLIENT = 3
+_OTHER_FILES = 50
 
 app = typer.Typer(
     add_completion=False,
@@ -73,7 +70,7 @@ def serve(  # noqa: PLR0917 - a command's options
             "agents use TLS all the same.",
         ),
     ] = False,
-    max_connections: Annotated[int, typer.Option(help="Clients at a time.", min=1)] = 512,
+    max_connections: Annotated[int, typer.Option(help="Clients at a time.", min=1)] = 2000,
     max_connections_per_address: Annotated[
         int, typer.Option(help="Clients at a time from one address; 0: no limit.", min=0)
     ] = 64,
@@ -83,7 +80,7 @@ def serve(  # noqa: PLR0917 - a command's options
     ban: Annotated[float, typer.Option(help="Seconds that it is refused.", min=1)] = 300.0,
     max_file_size: Annotated[
         str, typer.Option(help="Of a file that a machine sends; 64M, 1G; 0: no limit.")
-    ] = "64M",
+    ] = "256M",
     quota: Annotated[str, typer.Option(help="Of each machine's folder; 10G; 0: no limit.")] = "10G",
     idle_timeout: Annotated[
         float, typer.Option(help="Seconds of silence after which a client is disconnected.", min=1)
@@ -105,47 +102,53 @@ def serve(  # noqa: PLR0917 - a command's options
         max_connections_per_address=max_connections_per_address,
         failed_logins=failed_logins,
         ban_s=ban,
-        max_file_bytes=_bytes("--max-file-size", max_file_size),
-        quota_bytes=_bytes("--quota", quota),
+        max_file_bytes=options.size("--max-file-size", max_file_size),
+        quota_bytes=options.size("--quota", quota),
     )
-    ports = _ports(passive_ports)
-    advertised = _advertised(host, advertise)
-    given = _given_credentials(certificate, key, ca)
+    passive = options.ports("--passive-ports", passive_ports)
+    advertised = options.advertised_name(host, advertise)
+    shown = credentials.given(certificate, key, ca)
     folder = PrivateFolder(root.resolve())
-    with _bind(host, port) as listening:
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(options.bind(host, port))
         if become is not None:
             privileges.make_for(root, become)
             privileges.become(become)
-        _allow_open_files()
+        os.umask(_PRIVATE)
+        _allow_open_files(max_connections)
         folder.make()
-        credentials = given or Authority.kept(folder.authority).issue(_names(host, advertised))
+        stack.enter_context(folder.held())
+        shown = shown or credentials.own(folder.authority, options.names(host, advertised))
+        credentials.check_believed(shown, advertised)
         accounts = AccountFile(folder.accounts)
         folder.write_endpoint(
             Endpoint(
                 host=advertised,
                 port=listening.getsockname()[1],
-                listens_on=_LOOPBACK.get(host, host),
-                ca_certificate=credentials.authority,
+                listens_on=options.EVERY_ADDRESS.get(host, host),
+                ca_certificate=shown.authority,
             )
         )
         if plain:
             _LOG.warning("--plain: clients without TLS are let in; their passwords can be read on the way")
         if not accounts.entries():
             _LOG.warning("no accounts yet: fleetmark machine add NAME --server-root %s", root)
-        server = FtpServer(
-            folder.files,
-            advertised=advertised,
-            idle_timeout_s=idle_timeout,
-            max_connections=max_connections,
-            limits=limits,
-            accounts=accounts,
-            credentials=credentials,
-            listening=listening,
-            passive_ports=ports,
-            masquerade=_masquerade(advertise),
-            plain=plain,
+        _serve_until_asked_to_stop(
+            FtpServer(
+                folder.files,
+                host=host,
+                advertised=advertised,
+                idle_timeout_s=idle_timeout,
+                max_connections=max_connections,
+                limits=limits,
+                accounts=accounts,
+                credentials=shown,
+                listening=listening,
+                passive_ports=passive,
+                masquerade=options.masquerade(advertise),
+                plain=plain,
+            )
         )
-        _serve_until_asked_to_stop(server)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -166,90 +169,31 @@ def check(
 
 
 def _serve_until_asked_to_stop(server: FtpServer) -> None:
-    asked = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: asked.set())
+    # Blocked, and waited for: a handler would run in the middle of whatever the main thread does.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
     with server:
-        while not asked.wait(_LOOK_EVERY_S):
+        while signal.sigtimedwait(_STOP, _LOOK_EVERY_S) is None:
             if not server.is_serving():
                 raise RuntimeError("the server's thread ended; the log says why")
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise UserError(
-            f"--host {host} --port {port}: cannot listen there: {error.strerror}",
-            advice="Ports below 1024 need root; `ss -ltnp` shows who listens already.",
-        ) from error
-
-
-def _ports(text: str) -> range:
-    match = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", text)
-    first, last = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not _LOWEST_PASSIVE_PORT <= first <= last <= _HIGHEST_PORT:
-        raise UserError(
-            f"--passive-ports {text}: not a range of ports from {_LOWEST_PASSIVE_PORT} to {_HIGHEST_PORT}",
-            advice="For example 30000-30100.",
-        )
-    return range(first, last + 1)
-
-
-def _bytes(option: str, text: str) -> int:
-    match = re.fullmatch(r"([0-9]{1,15})([KMGT]?)", text.upper())
-    if match is None:
-        raise UserError(f"{option} {text}: not a size", advice="For example 500M, 2G, or 0 for no limit.")
-    return int(match[1]) * _UNITS[match[2]]
-
-
-def _advertised(host: str, advertise: str | None) -> str:
-    if advertise is None and host in _LOOPBACK:
-        raise UserError(
-            f"--host {host}: listens on every address, so agents have to be told one",
-            advice="Name it with --advertise ADDRESS: what agents connect to.",
-        )
-    return advertise or host
-
-
-def _names(host: str, advertised: str) -> list[str]:
-    return [advertised] if host in _LOOPBACK else [advertised, host]
-
-
-def _masquerade(advertise: str | None) -> str | None:
-    """The IPv4 address for the answer to PASV; it has no room for a name."""
-    if advertise is None:
-        return None
-    try:
-        return socket.getaddrinfo(advertise, None, socket.AF_INET)[0][4][0]  # type: ignore[return-value]
-    except OSError:
-        _LOG.warning("--advertise %s: has no IPv4 address here; PASV answers the server's own", advertise)
-        return None
-
-
-def _given_credentials(certificate: Path | None, key: Path | None, ca: Path | None) -> Credentials | None:
-    if certificate is None and key is None and ca is None:
-        return None
-    if certificate is None or key is None or ca is None:
-        raise UserError(
-            "--certificate, --key and --ca belong together",
-            advice="Leave all three out, and the server makes its own.",
-        )
-    data = []
-    for path in (key, certificate, ca):
-        try:
-            data.append(path.read_bytes())
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-    return Credentials(data[0], data[1], data[2].decode("ascii", "replace"))
-
-
-def _allow_open_files() -> None:
+def _allow_open_files(clients: int) -> None:
     """A client has up to three: the connection, a data connection and a file."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = clients * _FILES_PER_CLIENT + _OTHER_FILES
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < needed:
+        _LOG.warning(
+            "%d clients may need %d open files, and this process may open %d; "
+            "raise its limit (LimitNOFILE= of systemd), or lower --max-connections",
+            clients,
+            needed,
+            most,
+        )
+        needed = most
+    if allowed == resource.RLIM_INFINITY or allowed >= needed:
+        return
     with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, most))
 
 
 def main() -> None:

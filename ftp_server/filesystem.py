@@ -60,8 +60,6 @@ class Filesystem(AbstractedFS):
         """Open a file that a machine writes, within the server's limits."""
         limits: Limits = self.cmd_channel.limits
         usage: Usage = self.cmd_channel.usage
-        if limits.quota_bytes and not usage.fits(user, BLOCK, limits.quota_bytes):
-            raise FilesystemError(OverLimitError.of_quota(limits.quota_bytes).strerror)
         file = open(filename, mode, opener=_without_links)  # noqa: SIM115 - pyftpdlib closes it
         return cast("IO[Any]", _Bounded(file, user, limits, usage))
 
@@ -141,19 +139,20 @@ class _Bounded(_Resumed):
         self._machine = machine
         self._limits = limits
         self._usage = usage
-        self._counted = 0
+        usage.add(machine, BLOCK)  # an empty file takes room, too
+        self._counted = BLOCK
 
     def seek(self, position: int) -> None:
         """Go on from `position`; what is before it was counted when it came."""
         super().seek(position)
-        self._counted = position
+        self._counted = max(position, BLOCK)
 
     def write(self, data: bytes) -> int:
         """Write, or raise OverLimitError."""
         end = self._position + len(data)
         if 0 < self._limits.max_file_bytes < end:
             raise OverLimitError.of_file(self._limits.max_file_bytes)
-        more = max(end, BLOCK) - self._counted
+        more = end - self._counted
         if more > 0:
             quota = self._limits.quota_bytes
             if quota and not self._usage.fits(self._machine, more, quota):

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 __all__ = ["JsonLines", "log_as"]
 
-_FACTS = ("event", "address", "user")
+_FACTS = ("event", "address", "user", "command", "path", "completed", "bytes", "seconds")
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object for each record: time, level, message; where they are known, event, address, user."""
+    """One JSON object for each record: time, level, message, and what else is known of it."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line."""

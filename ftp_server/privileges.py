@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - host names need it, and the user may not read where Python lies
 import os
 import pwd
 from pathlib import Path

@@ -6,7 +6,7 @@ import logging
 import socket
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -16,6 +16,7 @@ from pyftpdlib import ioloop
 from pyftpdlib.servers import FTPServer
 
 from ftp_server.accounts import Accounts, AccountStore, Authorizer
+from ftp_server.background import Background, Doorbell
 from ftp_server.certificates import Authority, Credentials
 from ftp_server.leftovers import remove_leftovers
 from ftp_server.limits import Bans, Limits
@@ -38,7 +39,7 @@ _ACCEPT_PAUSE_S = 1.0
 _JOIN_TIMEOUT_S = 10.0
 _LOOK_FOR_CHANGES_S = 1.0
 _LOOK_FOR_LEFTOVERS_S = 3600.0
-_VERIFIERS = 2
+_BACKGROUND_THREADS = 2
 _NO_LIMITS = Limits()
 _EVERY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 
@@ -94,11 +95,11 @@ class FtpServer:
         self._passive_ports = list(passive_ports) or None
         self._masquerade = masquerade
         self._plain = plain
-        self._verifier: ThreadPoolExecutor | None = None
+        self._background: Background | None = None
         self._address: tuple[str, int] | None = None
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
-        self._doorbell: socket.socket | None = None
+        self._doorbell: Doorbell | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -157,18 +158,17 @@ class FtpServer:
             (self._root / folder.relative_to("/")).mkdir(parents=True, exist_ok=True)
         loop = ioloop.IOLoop()
         try:
-            handler = self._handler()
-            where = self._listening or self._listen_on
-            listener = _Listener(where, handler, ioloop=loop, backlog=_BACKLOG)
+            self._doorbell = Doorbell(loop)
+            handler = self._handler(self._doorbell)
+            listener = _Listener(self._listening or self._listen_on, handler, ioloop=loop, backlog=_BACKLOG)
             listener.max_cons = self._max_connections
             listener.max_cons_per_ip = self._limits.max_connections_per_address
-            if self._verifier is not None:
+            if self._background is not None:
+                remove = partial(self._background.run, partial(remove_leftovers, self._root))
                 loop.call_every(_LOOK_FOR_CHANGES_S, self._take_changes_up, handler.live)
-                loop.call_every(_LOOK_FOR_LEFTOVERS_S, self._remove_leftovers)
-                self._remove_leftovers()
+                loop.call_every(_LOOK_FOR_LEFTOVERS_S, remove)
+                remove()
             self._address = cast("tuple[str, int]", listener.address)
-            self._doorbell, inner = socket.socketpair()
-            _Doorbell(inner, loop)
             self._thread = threading.Thread(
                 target=self._serve, args=(loop, listener), name="fleetmark-ftp", daemon=True
             )
@@ -183,14 +183,14 @@ class FtpServer:
         if self._thread is None or self._doorbell is None:
             return
         self._stopping.set()
-        self._doorbell.close()  # a closed end makes the other one readable, which wakes the loop
+        self._doorbell.call(lambda: None)  # wakes the loop
         self._thread.join(_JOIN_TIMEOUT_S)
         if self._thread.is_alive():
             _LOG.error("the FTP server did not stop within %d s", _JOIN_TIMEOUT_S)
             return
         self._thread = None
-        if self._verifier is not None:
-            self._verifier.shutdown()
+        if self._background is not None:
+            self._background.stop()
         _LOG.info("stopped")
 
     def is_serving(self) -> bool:
@@ -199,19 +199,17 @@ class FtpServer:
 
     def _take_changes_up(self, live: set[Session]) -> None:
         changed = self._accounts.refresh()
+        if not changed:
+            return
         for session in [session for session in live if session.authenticated and session.username in changed]:
-            session.log("the account was removed or has a new password: disconnected")
+            session.log("the account was removed or has a new password: disconnected", event="revoked")
             session.abandon()
 
-    def _remove_leftovers(self) -> None:
-        if self._verifier is not None:
-            self._verifier.submit(remove_leftovers, self._root)
-
-    def _handler(self) -> type[Session]:
+    def _handler(self, doorbell: Doorbell) -> type[Session]:
         if self._credentials is None:
             self._credentials = Authority.create().issue(self._names)
         if self._accounts.slow:
-            self._verifier = ThreadPoolExecutor(_VERIFIERS, thread_name_prefix="fleetmark-ftp-login")
+            self._background = Background(doorbell, _BACKGROUND_THREADS)
         root = self._root.resolve(strict=True)
         channel = type("_DataChannel", (DataChannel,), {"timeout": self._idle_timeout_s})
         # pyftpdlib takes its settings from class attributes: a class per server keeps servers apart.
@@ -226,7 +224,7 @@ class FtpServer:
             "limits": self._limits,
             "bans": Bans(self._limits),
             "usage": Usage(root),
-            "verifier": self._verifier,
+            "background": self._background,
             "passive_ports": self._passive_ports,
             "masquerade_address": self._masquerade,
             "timeout": self._idle_timeout_s,
@@ -262,20 +260,6 @@ class _Listener(FTPServer):
         _LOG.exception("a connection could not be accepted")
         self.del_channel()
         self.ioloop.call_later(_ACCEPT_PAUSE_S, self.add_channel)
-
-
-class _Doorbell(ioloop.AsyncChat):
-    """Wakes the loop from another thread, which pyftpdlib has nothing for."""
-
-    def __init__(self, sock: socket.socket, loop: Any) -> None:
-        super().__init__(sock, ioloop=loop)
-
-    def writable(self) -> bool:
-        """It only rings."""
-        return False
-
-    def handle_read_event(self) -> None:
-        """Nothing to do but to have woken the loop."""
 
 
 class _Forwarder(logging.Handler):

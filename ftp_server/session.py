@@ -9,17 +9,23 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pyftpdlib.ioloop  # noqa: F401 - before the handlers: it silences the deprecation of asyncore
+from OpenSSL import SSL
+from pyftpdlib.exceptions import _FileReadWriteError
 from pyftpdlib.handlers import TLS_DTPHandler, TLS_FTPHandler
 
+from ftp_server.background import Background
 from ftp_server.filesystem import Filesystem
 from ftp_server.limits import Bans, Limits, OverLimitError
-from ftp_server.usage import Usage
+from ftp_server.passive import NoPortError, PassiveSocket
+from ftp_server.permissions import Role
+from ftp_server.usage import BLOCK, Usage
 from protocol.transfer_names import RESUMED_BYTES, final_name
 
 __all__ = ["DataChannel", "Session"]
@@ -30,7 +36,8 @@ _CHUNK = 1 << 20
 _SENT_AT_ONCE = 256 << 10
 _SIGN_OF_LIFE_S = 5.0
 _FAILED_LOGIN_DELAY_S = 1
-_VERDICT_POLL_S = 0.005
+_MAX_UNREAD_REPLIES = 100
+_UNKNOWN = "(unknown)"
 
 _LOG = logging.getLogger("fleetmark.ftp")
 _PYFTPDLIB = logging.getLogger("pyftpdlib")
@@ -51,19 +58,31 @@ class DataChannel(TLS_DTPHandler):
         self._error = True
         self.close()
 
+    def handle_failed_ssl_handshake(self) -> None:
+        """Say so as of something that may pass: a bit that was flipped on the way has this effect, too."""
+        self.handle_error()
+
     def handle_error(self) -> None:
-        """Say why a file could not be written; pyftpdlib's TLS channel would leave the client waiting."""
+        """Say what went wrong; pyftpdlib's TLS channel would leave the client waiting."""
         raised = sys.exc_info()[1]
-        error = raised and (raised.__cause__ or raised)  # pyftpdlib wraps what a file raises
-        if isinstance(error, OSError) and error.strerror:
-            _LOG.warning("%s: %s", self.cmd_channel.username, error.strerror)
+        error = raised.__cause__ if isinstance(raised, _FileReadWriteError) else None
+        if isinstance(error, OSError):
             code = 552 if isinstance(error, OverLimitError) else 452
-            self._resp = (f"{code} {error.strerror}; transfer aborted.", _LOG.debug)
+            reply, why = f"{code} {error.strerror}; transfer aborted.", str(error.strerror)
             self.cmd_channel.unwritable = True
-        super().handle_error()
+        elif isinstance(raised, (SSL.Error, OSError)):
+            # pyftpdlib sends while it still shakes hands, and so fails where it expects no failure.
+            reply = f"{426 if self._ssl_established else 425} The data connection failed."
+            why = f"the data connection failed: {raised}"
+        else:
+            self.log_exception(self)
+            reply, why = "451 The transfer failed on the server's side.", "a transfer failed on this side"
+        self._resp = (reply, _LOG.debug)
+        self.cmd_channel.log(why, _LOG.warning)
+        self.abandon()
 
     def close(self) -> None:
-        """Close, also where the disk is full.
+        """Close, also where the disk is full, and clear up before the client is told.
 
         Closing a file writes what is left of it, and fails again where writing failed; the client would then
         not be told why, and wait.
@@ -71,8 +90,13 @@ class DataChannel(TLS_DTPHandler):
         if self.file_obj is not None and not self.file_obj.closed:
             try:
                 self.file_obj.close()
-            except OSError:
+            except OSError as error:
                 self._error = True
+                self.transfer_finished = False
+                self.cmd_channel.unwritable = True
+                self._resp = (f"452 {error.strerror}; transfer aborted.", _LOG.debug)
+            if self.receive:
+                self.cmd_channel.end_upload(self.file_obj.name, whole=self.transfer_finished)
         super().close()
 
 
@@ -87,6 +111,7 @@ class Session(TLS_FTPHandler):
     tls_data_required = True
     abstracted_fs = Filesystem
     dtp_handler = DataChannel
+    passive_dtp = PassiveSocket
     log_cmds_list: ClassVar[list[str]] = ["DELE", "MKD", "RMD", "RNTO"]
     banner = "fleetmark FTP server ready, TLS required."
     auth_failed_timeout = _FAILED_LOGIN_DELAY_S
@@ -100,20 +125,30 @@ class Session(TLS_FTPHandler):
     limits = Limits()
     bans = Bans(limits)
     usage: Usage
-    verifier: Executor
+    background: Background
     """Where slow passwords are compared; absent where none are slow."""
+    login_timeout_s = 60.0
+    """A connection without a login is worth no more; agents may be waiting for its place."""
 
     username: str
     unwritable = False
     """Whether the upload under way was ended by a limit or by the disk."""
 
     _hashing: _Hashing | None = None
+    _deciding = False
+    """Whether a password was sent and is not answered yet."""
 
     def __init__(self, conn: Any, server: Any, ioloop: Any = None) -> None:
         super().__init__(conn, server, ioloop)
         if self.connected:
             self.live.add(self)
             self._extra_feats.append("HASH SHA-256*")
+            self.call_later(self.login_timeout_s, self._end_without_login)
+
+    def _end_without_login(self) -> None:
+        if not self.authenticated:
+            self.log("not logged in for too long: disconnected", event="refused")
+            self.abandon()
 
     def handle(self) -> None:
         """Greet, unless the address failed to log in too often."""
@@ -128,21 +163,19 @@ class Session(TLS_FTPHandler):
         self.close_when_done()
         return True
 
-    def on_file_received(self, file: str) -> None:  # noqa: ARG002 - pyftpdlib's signature
-        """The next upload begins without the last one's end."""
-        self.unwritable = False
-
-    def on_incomplete_file_received(self, file: str) -> None:
+    def end_upload(self, file: str, *, whole: bool) -> None:
         """Keep an upload that broke off where its client will go on with it (REST); remove it elsewhere.
 
         What a limit or a full disk has ended is removed too, and what has a final name and would seem whole.
         """
         path = Path(file)
         with contextlib.suppress(OSError):
-            resumable = final_name(path.name) is not None and path.stat().st_size >= RESUMED_BYTES
-            if self.unwritable or not resumable:
+            size = path.stat().st_size
+            resumable = final_name(path.name) is not None and size >= RESUMED_BYTES
+            if not whole and (self.unwritable or not resumable):
                 path.unlink()
-                self.usage.forget(self.username)
+                if self.authenticated:  # and so still who began the upload
+                    self.usage.remove(self.username, size)
         self.unwritable = False
 
     def abandon(self) -> None:
@@ -166,32 +199,39 @@ class Session(TLS_FTPHandler):
         if self.authenticated or not self.username or not accounts.slow:
             super().ftp_PASS(line)
             return
+        # What follows is the account's word of now: the file may change before the loop is back here.
+        known = accounts.stamp(self.username)
+        self._deciding = True
         self.del_channel()  # as pyftpdlib does after a failed login: no command is read until it is decided
-        self._decide(self.verifier.submit(accounts.authenticate, self.username, line), self.username)
+        self.background.run(
+            partial(accounts.authenticate, self.username, line), partial(self._decide, self.username, known)
+        )
 
-    def _decide(self, verdict: Future[bool], username: str) -> None:
+    def _decide(self, username: str, known: object, verdict: Future[bool]) -> None:
         if self._closed:
             return
-        if not verdict.done():
-            self.ioloop.call_later(
-                _VERDICT_POLL_S, self._decide, verdict, username, _errback=self.handle_error
-            )
-            return
-        self.add_channel()
-        if verdict.result() and self.username == username:
-            home = self.authorizer.get_home_dir(username)
-            self.handle_auth_success(home, "", self.authorizer.get_msg_login(username))
-        else:
-            self.handle_auth_failed("", "")
+        self._deciding = False
+        try:
+            self.add_channel()
+            accounts = self.authorizer.accounts
+            # A session counts from here on; who changes the account later finds and ends it.
+            if verdict.result() and known is not None and accounts.stamp(username) == known:
+                home = self.authorizer.get_home_dir(username)
+                self.handle_auth_success(home, "", self.authorizer.get_msg_login(username))
+            else:
+                self.handle_auth_failed("", "")
+        except Exception:
+            self.handle_error()
 
     def handle_auth_failed(self, msg: str, password: str) -> None:
         """Answer after a moment. What is no account's name may be a password typed at the wrong place."""
-        if self.authorizer.accounts.role(self.username) is None:
-            self.username = "(unknown)"
+        self._deciding = True
+        self.username = self._name()
         super().handle_auth_failed(msg, password)
 
     def on_login_failed(self, username: str, password: str) -> None:  # noqa: ARG002 - pyftpdlib's signature
         """Count towards a ban."""
+        self._deciding = False
         if self.bans.failed(self.remote_ip):
             _LOG.warning(
                 "%s: refused for %g s after too many failed logins",
@@ -205,21 +245,56 @@ class Session(TLS_FTPHandler):
         self.password = ""
         self.bans.succeeded(self.remote_ip)
 
-    def log(self, msg: str, logfun: Callable[..., None] = _PYFTPDLIB.info) -> None:
-        """Log a message with who it is about, for a reader and for a program."""
+    def _name(self) -> str:
+        """The user, for a log: what is no account's name may be a password typed at the wrong place."""
+        known = self.authenticated or self.authorizer.accounts.role(self.username) is not None
+        return self.username if known or not self.username else _UNKNOWN
+
+    def log(self, msg: str, logfun: Callable[..., None] = _PYFTPDLIB.info, **facts: object) -> None:
+        """Log a message with who it is about, for a reader and for a program, which also gets `facts`."""
+        user = self._name()
         logfun(
             "%s:%s-[%s] %s",
             self.remote_ip,
             self.remote_port,
-            self.username,
+            user,
             msg,
-            extra={"address": self.remote_ip, "user": self.username or None},
+            extra={"address": self.remote_ip, "user": user or None, **facts},
+        )
+
+    def log_transfer(
+        self,
+        cmd: str,
+        filename: str,
+        receive: bool,  # noqa: ARG002 - pyftpdlib's signature
+        completed: bool,
+        elapsed: float,
+        bytes: int,  # noqa: A002 - pyftpdlib's signature
+    ) -> None:
+        """Log a file that came or went."""
+        path = str(self.authorizer.virtual(filename))
+        self.log(
+            f"{cmd} {path} {'completed' if completed else 'broken off'}: {bytes} bytes in {elapsed} s",
+            event="transfer",
+            command=cmd,
+            path=path,
+            completed=bool(completed),
+            bytes=bytes,
+            seconds=elapsed,
         )
 
     def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
-        """Refuse what could forge a line of the log or of a reply, and commands that overtake a HASH."""
-        if not line.isprintable():
+        """Refuse what could forge a line of the log or of a reply, and commands that overtake an answer."""
+        if len(self.producer_fifo) > _MAX_UNREAD_REPLIES:
+            self.log("sends commands and reads no answers: disconnected", event="refused")
+            self.abandon()
+        elif self._closed or self._closing:
+            pass
+        elif not line.isprintable():
             self.respond("501 A command is one line of printable characters.")
+        elif self._deciding:
+            # Guesses that are sent in one go would have as many passwords compared.
+            self.respond("503 A login is under way; wait for its answer.")
         elif self._hashing is not None:
             self.respond("450 A HASH is under way; wait for its answer.")
         else:
@@ -229,6 +304,29 @@ class Session(TLS_FTPHandler):
         """Start TLS, and forget what was sent in clear after the command: it may be somebody else's."""
         self.ac_in_buffer = b""
         super().ftp_AUTH(line)
+
+    def ftp_PROT(self, line: str) -> None:  # noqa: N802 - pyftpdlib's naming
+        """Protect data connections; taking that back after PASV would send a file in clear."""
+        if line.upper() == "C" and self.tls_data_required:
+            self.respond("534 Data connections are protected on this server.")
+        else:
+            super().ftp_PROT(line)
+
+    def ftp_STOR(self, file: str, mode: str = "w") -> str | None:  # noqa: N802 - pyftpdlib's naming
+        """Take a file, unless its machine's folder is full."""
+        quota = self.limits.quota_bytes
+        machine = self.authorizer.role(self.username) is Role.MACHINE
+        if quota and machine and not self.usage.fits(self.username, BLOCK, quota):
+            self._restart_position = 0
+            self.respond_w_warning(f"552 {OverLimitError.of_quota(quota).strerror}.")
+            return None
+        return cast("str | None", super().ftp_STOR(file, mode))
+
+    def _make_epasv(self, extmode: bool = False) -> None:
+        try:
+            super()._make_epasv(extmode)
+        except NoPortError:
+            self.respond_w_warning("425 All ports for data connections are taken; try again later.")
 
     def ftp_HASH(self, path: str) -> None:  # noqa: N802 - pyftpdlib's naming
         """Answer the size and SHA-256 of a file."""

@@ -33,8 +33,8 @@ def server_context(credentials: Credentials) -> SSL.Context:
     context.use_certificate(own)
     for certificate in others:
         context.add_extra_chain_cert(certificate)
-    context.use_privatekey(key)  # type: ignore[arg-type]
     try:
+        context.use_privatekey(key)  # type: ignore[arg-type]
         context.check_privatekey()
     except SSL.Error as error:
         raise ValueError("the private key is not that of the certificate") from error

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from protocol.layout import machine_folder
@@ -12,44 +14,58 @@ __all__ = ["BLOCK", "Usage"]
 
 # What is counted for an empty file: without it a quota of bytes would allow any number of files.
 BLOCK = 4096
-_FRESH_S = 60.0
+_FRESH_S = 3600.0
 _RECOUNT_S = 1.0
+_SHARE = 0.05
+"""Of the time of all clients, what counting the files of a machine that is over its quota may take."""
+
+
+@dataclass(slots=True)
+class _Count:
+    taken: int
+    at: float
+    again_at: float
 
 
 class Usage:
-    """Bytes below the folder of each machine, counted anew once a minute and kept up to date between.
+    """Bytes below the folder of each machine, counted once and kept up to date from then on.
 
-    Files that the integrator takes away count until the next time; a machine that would be refused is counted
-    anew at once.
+    Files that the integrator takes away, and what is written over, count until the next time: after an hour,
+    or when the machine would be refused. A refused machine that tries again at once does not have all its
+    files counted again at once. `clock` gives seconds.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._root = root
-        self._counted: dict[str, tuple[float, int]] = {}
+        self._clock = clock
+        self._counts: dict[str, _Count] = {}
 
     def fits(self, machine: str, more: int, quota: int) -> bool:
         """Whether a machine may store `more` bytes."""
-        if self._of(machine, _FRESH_S) + more <= quota:
-            return True
-        return self._of(machine, _RECOUNT_S) + more <= quota
+        count = self._counts.get(machine)
+        now = self._clock()
+        if count is None or now - count.at > _FRESH_S:
+            count = self._recount(machine)
+        if count.taken + more > quota and now >= count.again_at:
+            count = self._recount(machine)
+        return count.taken + more <= quota
 
     def add(self, machine: str, more: int) -> None:
         """A machine stored `more` bytes."""
-        if machine in self._counted:
-            when, taken = self._counted[machine]
-            self._counted[machine] = (when, taken + more)
+        if machine in self._counts:
+            self._counts[machine].taken += more
 
-    def forget(self, machine: str) -> None:
-        """Files of a machine went away: count anew next time."""
-        self._counted.pop(machine, None)
+    def remove(self, machine: str, size: int) -> None:
+        """A file of a machine, all of whose bytes were added, went away."""
+        self.add(machine, -max(size, BLOCK))
 
-    def _of(self, machine: str, fresh_s: float) -> int:
-        now = time.monotonic()
-        when, taken = self._counted.get(machine, (float("-inf"), 0))
-        if now - when > fresh_s:
-            taken = _size(self._root / machine_folder(machine).relative_to("/"))
-            self._counted[machine] = (now, taken)
-        return taken
+    def _recount(self, machine: str) -> _Count:
+        began = self._clock()
+        taken = _size(self._root / machine_folder(machine).relative_to("/"))
+        ended = self._clock()
+        pause = max(_RECOUNT_S, (ended - began) / _SHARE)
+        self._counts[machine] = count = _Count(taken, ended, ended + pause)
+        return count
 
 
 def _size(folder: Path) -> int:

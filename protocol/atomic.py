@@ -9,10 +9,13 @@ from pathlib import Path
 __all__ = ["write_atomically"]
 
 
-def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+def write_atomically(
+    path: Path, data: bytes, *, mode: int = 0o644, owner: tuple[int, int] | None = None
+) -> None:
     """Replace `path` by `data` so that a reader, or a crash, sees the old file or the new one.
 
     The file and its folder are flushed to disk before this returns. The folder is made where it is missing.
+    Root may name the file's `owner`, a user and a group id: it is theirs before it has its name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -20,6 +23,8 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     try:
         with os.fdopen(descriptor, "wb") as stream:
             os.fchmod(stream.fileno(), mode)
+            if owner is not None:
+                os.fchown(stream.fileno(), *owner)
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ftplib
 import gc
 import hashlib
@@ -18,6 +19,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import cast
 
 import pytest
 from cryptography import x509
@@ -501,9 +503,8 @@ def test_the_server_sends_no_data_in_clear(lab: Lab) -> None:
         with pytest.raises(ftplib.error_perm, match="550 SSL/TLS required on the data channel"):
             client.retrlines("NLST")
         client.prot_p()
-        client.prot_c()
-        with pytest.raises(ftplib.error_perm, match="550 SSL/TLS required on the data channel"):
-            client.retrlines("NLST")
+        with pytest.raises(ftplib.error_perm, match="534 Data connections are protected"):
+            client.prot_c()  # after PASV it would have a file sent in clear
         with pytest.raises(ftplib.error_perm, match="not understood"):
             client.sendcmd("PORT 127,0,0,1,200,200")
     finally:
@@ -820,3 +821,23 @@ def test_a_full_disk_is_said_by_the_server_and_not_by_a_timeout(small_disk: Path
         assert time.monotonic() - begin < 15
         client.write(PurePosixPath("/small"), b"still serving")
         assert client.list(PurePosixPath("/")) == ["machines", "models", "small"]
+
+
+def test_a_disk_that_is_full_for_the_last_bytes_is_not_a_complete_transfer(small_disk: Path) -> None:
+    with FtpServer(small_disk / "root") as server:
+        account = server.add_account("integrator", Role.INTEGRATOR)
+        client = connect(account)
+        client.login("integrator", account.password.get_secret_value())
+        client.prot_p()
+        client.voidcmd("TYPE I")
+        with (small_disk / "fill").open("wb", buffering=0) as fill, contextlib.suppress(OSError):
+            while True:
+                fill.write(bytes(4096))
+        with client.transfercmd("STOR /small") as channel:
+            channel.sendall(b"x" * 1000)
+            with contextlib.suppress(OSError):
+                cast("ssl.SSLSocket", channel).unwrap()
+        with pytest.raises(ftplib.error_temp, match="452 No space left on device"):
+            client.voidresp()
+        assert not (server.root / "small").exists()
+        client.close()
