@@ -182,7 +182,8 @@ class Client:
         self._ftp = ftplib.FTP_TLS(context=context, timeout=_GREETING_S)
         self._ftp.connect(account.host, account.port)
         self._ftp.timeout = _TIMEOUT_S
-        self._ftp.sock.settimeout(_TIMEOUT_S)
+        if self._ftp.sock:
+            self._ftp.sock.settimeout(_TIMEOUT_S)
         self._ftp.login(account.user, account.password.get_secret_value())
         self._ftp.prot_p()
         self._ftp.voidcmd("TYPE I")
