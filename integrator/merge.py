@@ -182,11 +182,12 @@ def _numbers(
     }
 
 
-def _stopped(reasons: Sequence[Stopped]) -> str:
-    """Why the runs ended: one word where they agree, else how many for each reason."""
+def _stopped(noted: Sequence[Stopped | None]) -> str | None:
+    """Why the runs ended: one word where they agree, else how many for each reason; None: nobody noted it."""
+    reasons = [reason for reason in noted if reason]
     counts = Counter(reasons)
-    if len(counts) == 1:
-        return reasons[0]
+    if len(counts) <= 1:
+        return reasons[0] if reasons else None
     return ", ".join(f"{counts[reason]} {reason}" for reason in get_args(Stopped) if counts[reason])
 
 

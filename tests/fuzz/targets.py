@@ -17,6 +17,7 @@ from typing import Any
 
 from integrator.machine_report import facts_of
 from integrator.merge import merge
+from integrator.rejected import Rejections, keep_rejections, read_rejections
 from integrator.store import CampaignRecord, CampaignStore
 from protocol.errors import DocumentError, UserError
 from protocol.job import (
@@ -279,8 +280,11 @@ def _feed_folder(data: bytes) -> bool:
             jobs = store.read_jobs(record) if record.machines == ("box",) else ()
         except (DocumentError, UserError) as error:
             return _refused(error)
-        store.read_machines(CampaignRecord.model_validate(_RECORD))
-        results = {job.machine: store.read_results(job).taken for job in jobs}
+        rejected = Rejections("folder")
+        store.read_machines(CampaignRecord.model_validate(_RECORD), rejected)
+        results = {job.machine: store.read_results(job, rejected) for job in jobs}
+        keep_rejections(store.rejected, rejected)
+        assert len(read_rejections(store.rejected).files) == len(rejected.files), "a rejection was lost"
         assert all(len({r.run for r in found}) == len(found) for found in results.values()), "a run twice"
         merge(jobs, results, {})
     return True
