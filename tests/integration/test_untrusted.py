@@ -275,6 +275,19 @@ class TestOnTheServer:
         assert (rig.store.result_folder("box") / BAD).read_bytes() == first
         assert rig.runs() == ["box sync 2", *REST[1:]]
 
+    def test_collecting_again_takes_nothing_twice(self, rig: Rig) -> None:
+        assert collect(rig.record, rig.store, rig.operator) == 7
+        publish(rig.store)
+        table = rig.store.csv.read_bytes()
+        assert collect(rig.record, rig.store, rig.operator) == 0
+        rig.plant(result().to_gzip())
+        assert collect(rig.record, rig.store, rig.operator) == 1
+        publish(rig.store)
+        assert rig.runs() == ["box sync 2", *REST[1:]]
+        (rig.store.result_folder("box") / BAD).unlink()
+        publish(rig.store)
+        assert rig.store.csv.read_bytes() == table
+
     def test_the_account_itself_cannot_do_any_of_it(self, rig: Rig) -> None:
         rig.plant(result().to_gzip())
         folder = rig.folder()
