@@ -203,6 +203,8 @@ class JobRunner:
             return None
         first_line = outcome.reason.partition("\n")[0]
         _log.info("%s run %d: %s %s", test.id, entry.run + 1, outcome.status, first_line)
+        if ending.measured_ns:
+            _log.debug("measured from %d to %d ns of the monotonic clock", *ending.measured_ns)
         return self._result(entry, test, outcome, started_at=started_at, ending=ending)
 
     def _result(

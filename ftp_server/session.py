@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from io import BufferedReader
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 import pyftpdlib.ioloop  # noqa: F401 - before the handlers: it silences the deprecation of asyncore
@@ -94,6 +94,9 @@ class Session(TLS_FTPHandler):
     usage: Usage
     verifier: Executor
     """Where slow passwords are compared; absent where none are slow."""
+
+    on_stored: ClassVar[Callable[[PurePosixPath], None] | None] = None
+    """Is told each file that got its final name, before the client is."""
 
     username: str
     unwritable = False

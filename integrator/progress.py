@@ -11,18 +11,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from integrator.plan import estimate_s
+from integrator.standing import Standing
 from integrator.words import counted, duration
 from protocol.job import Job
 from protocol.status import Heartbeat
 
 __all__ = ["LiveProgress"]
 
-_REDRAWS_PER_S = 1.0
-"""Seldom: the machine that draws may be the one that is measured."""
-
 
 class LiveProgress:
-    """Shows a campaign's progress; a context manager."""
+    """Shows a campaign's progress; a context manager.
+
+    It draws when there is something new and never in between: this may be the machine that is measured.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -34,7 +35,7 @@ class LiveProgress:
             TextColumn("{task.fields[now]}"),
             TimeElapsedColumn(),
             console=console,
-            refresh_per_second=_REDRAWS_PER_S,
+            auto_refresh=False,
             transient=True,
             disable=not console.is_terminal,
         )
@@ -69,6 +70,7 @@ class LiveProgress:
             left=f"at most about {about} left",
             now="starting",
         )
+        self._bar.refresh()
 
     def hear(self, heartbeat: Heartbeat) -> None:
         """An agent said something new."""
@@ -77,11 +79,15 @@ class LiveProgress:
         if heartbeat.test:
             now = f"{heartbeat.test} run {(heartbeat.run or 0) + 1}"
         if self._task is not None:
-            self._bar.update(self._task, completed=heartbeat.done, left=left, now=now)
+            self._bar.update(self._task, completed=heartbeat.done, left=left, now=now, refresh=True)
         if not self._console.is_terminal:
             failed = f"  {heartbeat.failed} failed" if heartbeat.failed else ""
             count = f"[{heartbeat.done:>{len(str(heartbeat.total))}}/{heartbeat.total}]"
             self.say(f"{count} {heartbeat.machine}  {now}{failed}  {left}")
+
+    def stand(self, machine: str, standing: Standing) -> None:
+        """A machine is now in another state, or the campaign is over."""
+        self.say(f"{machine}: {standing}")
 
     def _left(self, heartbeat: Heartbeat) -> str:
         """Time left: from the pace so far, or from the plan while there is none."""

@@ -12,6 +12,7 @@ from integrator.matrix import schedule
 from integrator.plan import Plan
 from integrator.rejected import Rejections
 from integrator.resources import CACHE
+from integrator.standing import Standing
 from integrator.store import CampaignStore
 from protocol.errors import CampaignError
 from protocol.job import Job, Measure, PlannedTest
@@ -31,6 +32,9 @@ class Silence:
         """Nothing."""
 
     def hear(self, heartbeat: Heartbeat) -> None:
+        """Nothing."""
+
+    def stand(self, machine: str, standing: Standing) -> None:
         """Nothing."""
 
 
