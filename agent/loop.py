@@ -11,7 +11,7 @@ from pathlib import Path
 
 from agent.carry_out import PREPARING_S, JobRunner
 from agent.holder import Holder
-from agent.lease import LeaseKeeper
+from agent.lease import LeaseKeeper, Patience
 from agent.models import ModelCache
 from agent.stop import Stop
 from protocol.account import Account
@@ -28,11 +28,18 @@ _log = logging.getLogger("fleetmark.agent")
 
 
 def work_through(
-    account: Account, *, work: Path, models: ModelCache, stop: Stop, wait_s: float = 0.0
+    account: Account,
+    *,
+    work: Path,
+    models: ModelCache,
+    stop: Stop,
+    wait_s: float = 0.0,
+    patience: Patience | None = None,
 ) -> bool:
     """Carry out every job that has pending runs; whether all of them came to their end.
 
-    Another agent that works on this machine is waited for, `wait_s` seconds.
+    Another agent that works on this machine is waited for, `wait_s` seconds; `patience` is what earlier calls
+    have seen of it.
 
     Raises:
         LeaseError: another agent works on this machine, or has taken it over.
@@ -41,7 +48,7 @@ def work_through(
     """
     complete = True
     with Holder(work) as holder, TransferClient(account) as client:
-        lease = LeaseKeeper(account.user, holder.name, client)
+        lease = LeaseKeeper(account.user, holder.name, client, patience=patience)
         agent = _Agent(account.user, client, lease, work, models, stop, wait_s)
         try:
             for campaign in sorted(client.list(machine_folder(account.user))):
@@ -59,9 +66,10 @@ def poll(account: Account, *, work: Path, models: ModelCache, stop: Stop, every_
     """Work through the jobs, again and again until told to stop; a server that is away is waited for."""
     poller = select.poll()
     poller.register(stop.fileno(), select.POLLIN)
+    patience = Patience()
     while not stop.is_set():
         try:
-            work_through(account, work=work, models=models, stop=stop)
+            work_through(account, work=work, models=models, stop=stop, patience=patience)
         except (LeaseError, TransientTransferError) as error:
             _log.warning("%s; trying again in %g s", error, every_s)
         poller.poll(every_s * 1000)

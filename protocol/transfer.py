@@ -197,6 +197,15 @@ class TransferClient:
         """
         return self._operate("looked at", path, lambda connection, _: connection.modified(path), deadline)
 
+    def remove(self, path: PurePosixPath, *, deadline: Deadline | None = None) -> None:
+        """Delete a file. Nothing happens where there is none. A machine's account may not."""
+
+        def attempt(connection: FtpConnection, number: int) -> None:  # noqa: ARG001 - each is like the first
+            if connection.digest(path) is not None:
+                connection.delete(str(path))
+
+        self._operate("removed", path, attempt, deadline)
+
     # --- folders
 
     def list(self, path: PurePosixPath, *, deadline: Deadline | None = None) -> list[str]:
