@@ -7,6 +7,7 @@ Both programs are traced, every thread of them, and the run says by the same clo
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -48,8 +49,8 @@ class Trace:
         )
 
 
-def run(tmp_path: Path, tiny_files: list[Path], **environment: str) -> tuple[Trace, Trace]:
-    """A whole campaign; the traces of the agent and of the integrator."""
+def run(tmp_path: Path, tiny_files: list[Path], **environment: str) -> tuple[Trace, Trace, str]:
+    """A whole campaign; the traces of the agent and of the integrator, and what the operator saw."""
     (tmp_path / "lab.yaml").write_text("schema_version: 1\nname: lab\nmachines: [{name: box}]\n")
     (tmp_path / "campaign.yaml").write_text(
         f"schema_version: 1\nname: quiet\nmodels: [{{name: tiny, path: {tiny_files[0]}}}]\nruns: {RUNS}\n"
@@ -78,14 +79,14 @@ def run(tmp_path: Path, tiny_files: list[Path], **environment: str) -> tuple[Tra
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return Trace.read(tmp_path / "agent"), Trace.read(tmp_path / "integrator")
+    return Trace.read(tmp_path / "agent"), Trace.read(tmp_path / "integrator"), done.stderr
 
 
 def test_nothing_moves_while_a_run_measures_and_the_trace_would_show_it(
     tmp_path: Path, tiny_files: list[Path]
 ) -> None:
     """In the second half an intruder pushes beside the runs, as nobody shall: the same look sees that."""
-    agent, integrator = run(tmp_path, tiny_files, TRACE_INTRUDER=str(RUNS))
+    agent, integrator, said = run(tmp_path, tiny_files, TRACE_INTRUDER=str(RUNS))
     spans = agent.measured()
     assert len(spans) == 2 * RUNS
     assert all(last - first >= 300_000_000 for first, last in spans)
@@ -100,3 +101,6 @@ def test_nothing_moves_while_a_run_measures_and_the_trace_would_show_it(
         seen = trace.during(spans[RUNS:])
         assert all(seen[function] >= RUNS for function in functions), seen
     assert {"zlib", "posix"} <= agent.kinds()
+
+    standings = re.findall(r"^box: ((?:waiting|running|silent|failed|finished).*)$", said, re.MULTILINE)
+    assert standings == ["waiting", "running 0 of 4", "finished, 4 runs"]
