@@ -15,7 +15,7 @@ from agent.lease import LeaseKeeper, Patience
 from agent.models import ModelCache
 from agent.stop import Stop
 from protocol.account import Account
-from protocol.errors import DocumentError, LeaseError, TransientTransferError
+from protocol.errors import DocumentError, LeaseError, NewerDocumentError, TransientTransferError
 from protocol.job import Job
 from protocol.layout import CAMPAIGN_ID, CampaignFolder, machine_folder
 from protocol.status import AgentState, Heartbeat
@@ -114,11 +114,12 @@ def _read_job(machine: str, campaign: str, client: TransferClient) -> Job:
 
 
 def _refusal(machine: str, campaign: str, error: DocumentError) -> Heartbeat:
+    newer = isinstance(error, NewerDocumentError)  # whoever reads this may sit at the other side
     return Heartbeat(
         campaign=campaign,
         machine=machine,
         state=AgentState.FAILED,
-        detail=" ".join(filter(None, [str(error), error.advice])),
+        detail=f"{error}. Update fleetmark on machine {machine}." if newer else str(error),
         done=0,
         total=0,
         updated_at=datetime.now(UTC),

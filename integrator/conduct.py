@@ -18,7 +18,7 @@ from integrator.standing import MachineState, Standing
 from integrator.store import CampaignRecord, CampaignStore
 from integrator.watch import Watch
 from integrator.words import counted
-from protocol.errors import DocumentError
+from protocol.errors import DocumentError, NewerDocumentError
 from protocol.job import Job
 from protocol.status import Heartbeat
 from protocol.transfer import TransferClient
@@ -156,7 +156,8 @@ class _Ear:
                 self._audience.hear(self.watch.hear(stored))
             except DocumentError as error:
                 if not self._complained:
-                    advice = f". {error.advice}" if error.advice else ""
+                    newer = isinstance(error, NewerDocumentError)
+                    advice = ". Update fleetmark on the integrator." if newer else ""
                     self._audience.say(f"{self._machine}: its heartbeat is not taken: {error}{advice}")
                 self._complained = True
         self._look()

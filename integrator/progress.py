@@ -11,12 +11,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from integrator.plan import estimate_s
+from integrator.site.cells import clean_text
 from integrator.standing import Standing
 from integrator.words import counted, duration
 from protocol.job import Job
 from protocol.status import Heartbeat
 
 __all__ = ["LiveProgress"]
+
+
+_MOST_CHARS = 1000
 
 
 class LiveProgress:
@@ -28,11 +32,11 @@ class LiveProgress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bar = Progress(
-            TextColumn("{task.fields[machine]}"),
+            TextColumn("{task.fields[machine]}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[left]}"),
-            TextColumn("{task.fields[now]}"),
+            TextColumn("{task.fields[left]}", markup=False),
+            TextColumn("{task.fields[now]}", markup=False),
             TimeElapsedColumn(),
             console=console,
             auto_refresh=False,
@@ -54,8 +58,8 @@ class LiveProgress:
         self._bar.stop()
 
     def say(self, sentence: str) -> None:
-        """A line of its own."""
-        self._console.print(Text(sentence), soft_wrap=True)
+        """A line of its own, whatever a machine has put into it."""
+        self._console.print(Text(_harmless(sentence)), soft_wrap=True)
 
     def start(self, job: Job) -> None:
         """A machine's job begins."""
@@ -75,7 +79,7 @@ class LiveProgress:
     def hear(self, heartbeat: Heartbeat) -> None:
         """An agent said something new."""
         left = self._left(heartbeat)
-        now = heartbeat.detail or str(heartbeat.state)
+        now = _harmless(heartbeat.detail) or str(heartbeat.state)
         if heartbeat.test:
             now = f"{heartbeat.test} run {(heartbeat.run or 0) + 1}"
         if self._task is not None:
@@ -101,3 +105,9 @@ class LiveProgress:
         runs = heartbeat.done - done
         pace = (time.monotonic() - begin) / runs if runs else estimate_s(self._job) / len(self._job.schedule)
         return f"about {duration(pace * (heartbeat.total - heartbeat.done))} left"
+
+
+def _harmless(text: str) -> str:
+    """A text that may be a machine's: on one line, without what a terminal would obey, of bounded length."""
+    line = " ".join(text.split())
+    return clean_text(line if len(line) <= _MOST_CHARS else f"{line[:_MOST_CHARS]} […]")

@@ -12,7 +12,7 @@ from pydantic import Field
 from integrator.words import counted
 from protocol.atomic import write_atomically
 from protocol.documents import Document, Record
-from protocol.errors import DocumentError, FleetmarkError
+from protocol.errors import DocumentError, FleetmarkError, NewerDocumentError
 from protocol.layout import MachineName
 
 __all__ = [
@@ -74,7 +74,9 @@ class Rejections:
 
     def add(self, machine: str, name: str, reason: str | FleetmarkError) -> None:
         """Note a file, with a line to the operator."""
-        if isinstance(reason, FleetmarkError):
+        if isinstance(reason, NewerDocumentError):
+            reason = f"{reason}. Update fleetmark on the integrator: the agent of {machine} is newer."
+        elif isinstance(reason, FleetmarkError):
             reason = f"{reason}. {reason.advice}" if reason.advice else str(reason)
         self.counts[machine] += 1
         if self.counts[machine] > _MOST_OF_A_MACHINE:

@@ -189,7 +189,7 @@ CONTENTS = {
     ),
     "of a newer agent": (
         unpacked(schema_version=3),
-        "result of schema version 3, but this program knows versions up to 2. Update fleetmark on this side.",
+        "version 3, but this program knows versions up to 2. Update fleetmark on the integrator",
     ),
 }
 
@@ -337,7 +337,7 @@ class TestMachines:
             (description("twin").to_bytes(), "describes machine twin"),
             (
                 b'{"schema_version": 2}',
-                "machine of schema version 2, but .* up to 1. Update fleetmark on this side.",
+                "machine of schema version 2, but .* up to 1. Update fleetmark on the integrator: ",
             ),
             (b"[" * 10_000, "not JSON"),
         ],

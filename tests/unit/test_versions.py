@@ -229,7 +229,7 @@ class TestCampaigns:
         assert rejection.name == Path(name).name
         assert rejection.reason.endswith(
             "result of schema version 99, but this program knows versions up to 2. "
-            "Update fleetmark on this side."
+            "Update fleetmark on the integrator: the agent of box is newer."
         )
         assert table["runs"].tolist() == [1, 2, 0, 0]
         assert table["status"].tolist()[:2] == [Status.OK, Status.OK]
