@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from types import TracebackType
 from typing import Self
@@ -109,5 +110,5 @@ class LiveProgress:
 
 def _harmless(text: str) -> str:
     """A text that may be a machine's: on one line, without what a terminal would obey, of bounded length."""
-    line = " ".join(text.split())
+    line = re.sub(r"\s*[\t\n\v\f\r]\s*", " ", text.strip())
     return clean_text(line if len(line) <= _MOST_CHARS else f"{line[:_MOST_CHARS]} […]")
