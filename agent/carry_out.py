@@ -41,8 +41,8 @@ __all__ = ["PREPARING_S", "JobRunner"]
 _log = logging.getLogger("fleetmark.agent")
 
 _CUT_OFF = (TransientTransferError, LoginRefusedError, UntrustedServerError)
-"""No word with the server for now: it is away, or the account or the certificate was replaced. Work goes on as
-long as the lease lasts."""
+"""No word with the server for now: it is away, or the account or the certificate was replaced. Work goes on
+as long as the lease lasts."""
 _LAST_PUSH_S = 60.0
 """How long the end of a job waits for a server that does not answer."""
 PREPARING_S = 600.0

@@ -345,7 +345,9 @@ class TransferClient:
                 connection.store(temporary, _chunks(stream, offset), offset=offset)
             self._check_stored(connection, temporary, wanted)
             self._name(connection, temporary, path, wanted)
-        except (ftplib.error_perm, TransientTransferError):
+        except (ftplib.error_perm, TransientTransferError) as error:
+            if isinstance(error, TransientTransferError) and wanted.size >= RESUMED_BYTES:
+                raise  # what arrived may be its beginning
             # What may delete cleans up; a machine may not, and writes over it the next time.
             with contextlib.suppress(ftplib.Error, OSError, EOFError):
                 connection.delete(str(temporary))

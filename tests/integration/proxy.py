@@ -162,7 +162,7 @@ def _reset(sock: socket.socket) -> None:
     """End a connection as a network does that forgets it."""
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        sock.shutdown(socket.SHUT_RDWR)
+        sock.shutdown(socket.SHUT_RD)  # wakes the thread that reads, and says nothing to the other side
         sock.close()
 
 

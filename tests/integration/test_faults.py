@@ -135,7 +135,7 @@ def test_an_upload_outlives_the_network(site: Site, tmp_path: Path, offsets: lis
     assert files(site.server.files) == ["models/m.bin"]
     assert site.server.disk(MODEL).read_bytes() == DATA
     assert len(offsets) == 2
-    if kind in ("cut", "stall"):
+    if kind != "flip":
         assert offsets[1] > 0  # what had arrived was not sent again
 
 
