@@ -131,7 +131,8 @@ class JobRunner:
         refused = len(self._spool.refused())
         words = [f"{left} runs were not started"] if left else []
         if refused:
-            words.append(f"{refused} results were put aside: the server has others of the same runs")
+            results = "1 result was" if refused == 1 else f"{refused} results were"
+            words.append(f"{results} put aside: the server has another of the same run")
         return "; ".join(words)
 
     def _describe_machine(self) -> None:

@@ -57,6 +57,7 @@ class ServerProcess:
         """Start, and come back when it answers."""
         command = [str(Path(sys.executable).with_name("fleetmark-ftp")), "serve", "--root", str(self._root)]
         command += ["--host", "127.0.0.1", "--port", str(self.port), "--advertise", self._advertise]
+        command += ["--max-connections-per-address", "0"]  # a stalled connection lasts until it is idle
         command += ["--passive-ports", f"{self.passive_ports[0]}-{self.passive_ports[-1]}"]
         if os.geteuid() == 0:
             command += ["--user", "root"]
