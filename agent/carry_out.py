@@ -150,7 +150,7 @@ class JobRunner:
                 raise  # it can be had another time
             except (TransferError, UserError) as error:
                 _log.error("model %s: %s", model.name, error)
-                self._unfetched[sha256] = f"the model could not be fetched: {error}"
+                self._unfetched[sha256] = f"the model could not be fetched: {self._without_paths(str(error))}"
 
     def _carry_out(self, entry: ScheduledRun) -> None:
         test = self._tests[entry.test]
@@ -181,7 +181,7 @@ class JobRunner:
             self._push_the_rest(enough=self._spool.keep)
         except TransferError as error:
             words = f"{self._spool.unkept}; and the result could not be sent: {error}"
-            self._say(AgentState.FAILED, detail=words)
+            self._say(AgentState.FAILED, detail=self._without_paths(words))
             advice = "Make room on that disk and start the agent again: it measures that run once more."
             raise UserError(words, advice=advice) from error
 
