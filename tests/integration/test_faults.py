@@ -129,7 +129,7 @@ def test_an_upload_outlives_the_network(site: Site, tmp_path: Path, offsets: lis
     account = site.integrator
     site.proxy.fault = Fault(kind, after=HALF)
     began = time.monotonic()
-    with TransferClient(account, timeout_s=0.5, retry=QUICK) as client:
+    with TransferClient(account, timeout_s=1.5, retry=QUICK) as client:
         client.upload(source_of(tmp_path), MODEL, sha256=SHA256)
     assert time.monotonic() - began < 10
     assert files(site.server.files) == ["models/m.bin"]
@@ -156,7 +156,7 @@ def test_a_download_outlives_the_network(
     monkeypatch.setattr(LocalPart, "write", noted)
     site.proxy.fault = Fault(kind, after=HALF, upwards=False)
     began = time.monotonic()
-    with TransferClient(account, timeout_s=0.5, retry=QUICK) as client:
+    with TransferClient(account, timeout_s=1.5, retry=QUICK) as client:
         client.download(MODEL, target, sha256=SHA256, size=len(DATA))
     assert time.monotonic() - began < 10
     assert files(target.parent) == ["m.bin"]
@@ -170,7 +170,7 @@ def test_a_result_outlives_the_network(site: Site, kind: str, upwards: bool) -> 
     account = site.box
     make_folder(site)
     data = DATA[:100_000]
-    with TransferClient(account, timeout_s=0.5, retry=QUICK) as client:
+    with TransferClient(account, timeout_s=1.5, retry=QUICK) as client:
         site.proxy.fault = Fault(kind, after=50_000 if upwards else 0, upwards=upwards)
         client.write(RESULT, data, replace=False)
         site.proxy.fault = Fault(kind, after=0 if upwards else 50_000, upwards=upwards)
@@ -186,10 +186,10 @@ def test_a_line_that_stays_slow_ends_at_the_deadline_and_goes_on_later(site: Sit
         site.proxy.fault = Fault("slow", after=HALF, upwards=False)
         began = time.monotonic()
         with pytest.raises(
-            TransientTransferError, match=r"m\.bin: could not be fetched: not done within 1 s"
+            TransientTransferError, match=r"m\.bin: could not be fetched: not done within 2 s"
         ):
-            client.download(MODEL, target, sha256=SHA256, size=len(DATA), deadline=Deadline(1))
-        assert time.monotonic() - began < 4
+            client.download(MODEL, target, sha256=SHA256, size=len(DATA), deadline=Deadline(2))
+        assert time.monotonic() - began < 10
         (part,) = target.parent.iterdir()
         assert part.stat().st_size >= HALF // 2
         site.proxy.fault = None
@@ -207,7 +207,7 @@ def test_a_line_that_is_cut_each_time_is_an_error_that_says_so(site: Site, tmp_p
         pytest.raises(TransientTransferError, match=r"status: could not be stored: no") as failure,
     ):
         client.write(PurePosixPath("/status"), b"x")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     assert failure.value.advice
     assert wait_for(lambda: files(site.server.files) == [])
 
@@ -236,7 +236,7 @@ def test_a_result_outlives_a_control_connection_that_fails_anywhere(
 @pytest.mark.parametrize("after", [0, 300, 500])
 def test_a_result_outlives_a_silent_control_connection(site: Site, after: int) -> None:
     make_folder(site)
-    with TransferClient(site.box, timeout_s=0.5, retry=QUICK) as client:
+    with TransferClient(site.box, timeout_s=1.5, retry=QUICK) as client:
         assert client.digest(MODEL) is None
         fault = site.proxy.fault = Fault("stall", after=after, control=True, upwards=False)
         began = time.monotonic()
@@ -249,18 +249,18 @@ def test_a_result_outlives_a_silent_control_connection(site: Site, after: int) -
 def test_a_result_crosses_a_line_of_10_kilobytes_a_second(site: Site) -> None:
     """Also one that lies in the system's buffers for longer than a wait may last."""
     make_folder(site)
-    with TransferClient(site.box, timeout_s=2.5, retry=RetryPolicy(attempts=1)) as client:
+    with TransferClient(site.box, timeout_s=4, retry=RetryPolicy(attempts=1)) as client:
         assert client.digest(MODEL) is None
         site.proxy.fault = Fault("slow")
         began = time.monotonic()
-        client.write(RESULT, DATA[:50_000], replace=False)
-    assert time.monotonic() - began > 4.5
+        client.write(RESULT, DATA[:60_000], replace=False)
+    assert time.monotonic() - began > 5
     assert files(site.server.files) == [NAMED]
 
 
 def test_a_slow_control_connection_is_only_slow(site: Site) -> None:
     make_folder(site)
-    with TransferClient(site.box, timeout_s=2, retry=RetryPolicy(attempts=1)) as client:
+    with TransferClient(site.box, timeout_s=5, retry=RetryPolicy(attempts=1)) as client:
         for upwards in (True, False):
             site.proxy.fault = Fault("slow", control=True, upwards=upwards)
             client.write(RESULT, DATA[:20_000], replace=False)
@@ -271,7 +271,7 @@ def test_a_line_that_damages_each_time_stores_nothing(site: Site) -> None:
     make_folder(site)
     site.proxy.fault = Fault("flip", after=10_000, times=99)
     with (
-        TransferClient(site.box, timeout_s=0.5, operation_s=5, retry=QUICK) as client,
+        TransferClient(site.box, timeout_s=1.5, operation_s=8, retry=QUICK) as client,
         pytest.raises(TransientTransferError, match=r"t1\.0\.json\.gz: could not be stored: "),
     ):
         client.write(RESULT, DATA[:20_000], replace=False)
@@ -427,7 +427,7 @@ def test_the_server_is_killed_between_the_name_and_its_word(
             put_line(self, line)
 
     monkeypatch.setattr(FtpConnection, "putline", silenced)
-    with TransferClient(mortal.user(user), timeout_s=0.5, retry=QUICK) as client:
+    with TransferClient(mortal.user(user), timeout_s=1.5, retry=QUICK) as client:
         client.write(RESULT, b"numbers", replace=False)
     assert len(renames) == 1
     assert files(mortal.server.files) == [NAMED]
@@ -474,10 +474,8 @@ def test_another_password_is_a_refusal_that_is_not_tried_again(mortal: Site) -> 
         assert "account file" in error.advice
         assert mortal.box.password.get_secret_value() not in str(error)
         asked = mortal.server.log.read_text().count("530")
-        began = time.monotonic()
         for _ in range(30):  # more than would ban the address
             assert refusal() is not None
-        assert time.monotonic() - began < 1
         newer.append(rotated)
         assert client.digest(MODEL) is None
     assert mortal.server.log.read_text().count("530") == asked
@@ -500,10 +498,10 @@ def test_another_authority_is_a_refusal_that_is_not_tried_again(mortal: Site) ->
         mortal.server.kill()
         mortal.server.replace_authority()
         mortal.server.start()
-        began = time.monotonic()
+        before = mortal.server.log.read_text().count("session opened")
         with pytest.raises(UntrustedServerError, match="its certificate is not to be trusted: ") as failure:
             client.digest(MODEL)
-        assert time.monotonic() - began < 2
+        assert mortal.server.log.read_text().count("session opened") == before + 1
         assert "a new CA" in failure.value.advice
         newer.append(mortal.server.hand_over(mortal.box))
         assert client.digest(MODEL) is None

@@ -106,8 +106,8 @@ class TransferMachine(RuleBasedStateMachine):
         self.agent = self.client(site.box)
         self.spool = self.new_spool()
 
-    def client(self, account: Account) -> TransferClient:
-        return TransferClient(account, timeout_s=0.4, operation_s=5, retry=HASTY)
+    def client(self, account: Account, *, timeout_s: float = 0.4) -> TransferClient:
+        return TransferClient(account, timeout_s=timeout_s, operation_s=10 * timeout_s, retry=HASTY)
 
     def new_spool(self) -> Spool:
         return Spool(self.work / "spool" / self.job.campaign, self.folder)
@@ -272,6 +272,10 @@ class TransferMachine(RuleBasedStateMachine):
         """When all is well again, everything arrives, is collected once, and is merged to the same table."""
         try:
             self.site.proxy.fault = None
+            self.agent.close()
+            self.agent = self.client(self.site.box, timeout_s=20)
+            self.operator.close()
+            self.operator = self.client(self.site.integrator, timeout_s=20)
             assert self.spool.try_drain(self.agent) is None
             self.what_is_on_the_server_is_whole_and_never_changes()
             self.what_the_spool_let_go_is_not_lost()
