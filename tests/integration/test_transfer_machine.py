@@ -221,13 +221,17 @@ class TransferMachine(RuleBasedStateMachine):
 
     # --- what fails
 
-    @rule(
-        kind=st.sampled_from(["cut", "truncate", "stall", "flip"]),
-        after=st.integers(0, 9_000),
-        upwards=st.booleans(),
-    )
-    def the_next_data_connection_fails(self, kind: str, after: int, upwards: bool) -> None:
-        self.site.proxy.fault = Fault(kind, after=after, upwards=upwards)
+    @precondition(lambda self: len(self.mine) < RUNS)
+    @rule(kind=st.sampled_from(["cut", "truncate", "stall", "flip"]), after=st.integers(0, 8_000))
+    def an_upload_fails(self, kind: str, after: int) -> None:
+        self.measure(size=15_000)
+        self.site.proxy.fault = Fault(kind, after=after)
+        self.drain()
+
+    @rule(kind=st.sampled_from(["cut", "truncate", "stall", "flip"]), after=st.integers(0, 8_000))
+    def a_download_fails(self, kind: str, after: int) -> None:
+        self.site.proxy.fault = Fault(kind, after=after, upwards=False)
+        self.collect()
 
     @rule(
         kind=st.sampled_from(["cut", "truncate", "stall", "flip"]),
