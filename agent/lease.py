@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agent.stop import Stop
-from protocol.errors import DocumentError, LeaseError, RefusedTransferError, TransferError
+from protocol.errors import ContentConflictError, DocumentError, LeaseError, TransferError
 from protocol.layout import clock_file, lease_file, machine_folder, renewal_file, split_lease_name
 from protocol.lease import Lease
 from protocol.transfer import TransferClient
@@ -204,10 +204,8 @@ class LeaseKeeper:
         path = lease_file(self._machine, term)
         try:
             self._client.write(path, lease.to_bytes(), replace=False)
-        except RefusedTransferError:
-            if self._client.digest(path) is None:
-                raise  # not because somebody was faster
-            return False
+        except ContentConflictError:
+            return False  # somebody was faster
         if self._next_term() != term + 1:
             return False  # others took this term and the next, and the integrator has removed this one
         self._mine, self._ends = lease, asked + lease.lifetime_s

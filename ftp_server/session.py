@@ -44,7 +44,7 @@ class DataChannel(TLS_DTPHandler):
         self.close()
 
     def handle_error(self) -> None:
-        """Say why a file could not be written; pyftpdlib's TLS channel would leave the client waiting."""
+        """Say what failed, file or connection; pyftpdlib's TLS channel would leave the client waiting."""
         raised = sys.exc_info()[1]
         error = raised and (raised.__cause__ or raised)  # pyftpdlib wraps what a file raises
         if isinstance(error, OSError) and error.strerror:
@@ -52,6 +52,8 @@ class DataChannel(TLS_DTPHandler):
             code = 552 if isinstance(error, OverLimitError) else 452
             self._resp = (f"{code} {error.strerror}; transfer aborted.", _LOG.debug)
             self.cmd_channel.unwritable = True
+        else:  # TLS found the data damaged, for one
+            self._resp = ("426 The data connection failed; transfer aborted.", _LOG.debug)
         super().handle_error()
 
     def close(self) -> None:
