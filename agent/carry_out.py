@@ -13,6 +13,7 @@ from typing import Any
 
 from agent.execute import Ending, execute
 from agent.lease import LeaseKeeper
+from agent.leftovers import scratch_folder, spool_folder
 from agent.machine.describe import describe
 from agent.models import ModelCache
 from agent.outcome import Outcome, judge, shortened
@@ -20,7 +21,13 @@ from agent.spool import Spool
 from agent.stop import Stop
 from agent.template import Template
 from agent.worker.spec import InputSpec, RunSpec
-from protocol.errors import TransferError, TransientTransferError
+from protocol.errors import (
+    LoginRefusedError,
+    TransferError,
+    TransientTransferError,
+    UntrustedServerError,
+    UserError,
+)
 from protocol.job import AUTO, Count, Job, ModelRef, PlannedTest, ScheduledRun
 from protocol.layout import CampaignFolder, split_result_name
 from protocol.machine import MachineDescription
@@ -33,6 +40,9 @@ __all__ = ["PREPARING_S", "JobRunner"]
 
 _log = logging.getLogger("fleetmark.agent")
 
+_CUT_OFF = (TransientTransferError, LoginRefusedError, UntrustedServerError)
+"""No word with the server for now: it is away, or the account or the certificate was replaced. Work goes on
+as long as the lease lasts."""
 _LAST_PUSH_S = 60.0
 """How long the end of a job waits for a server that does not answer."""
 PREPARING_S = 600.0
@@ -61,8 +71,8 @@ class JobRunner:
         self._folder = CampaignFolder(job.machine, job.campaign)
         self._work = work
         self._cache = models
-        self._spool = Spool(work / "spool" / job.campaign, self._folder)
-        self._scratch = work / "scratch"
+        self._spool = Spool(spool_folder(work, job.campaign), self._folder)
+        self._scratch = scratch_folder(work)
         self._kept = work / "compiled"
         """Compiled models of tests that ask for a cache."""
         self._tests = {test.id: test for test in job.tests}
@@ -91,6 +101,7 @@ class JobRunner:
         Raises:
             LeaseError: another agent has taken the machine over; nothing more was sent.
             TransferError: the server could not be reached before the first run, or results still wait here.
+            UserError: a result could be neither kept nor sent; its run is carried out at the next start.
         """
         pending = self.pending()
         self._done = len(self._job.schedule) - len(pending)
@@ -106,11 +117,23 @@ class JobRunner:
                 if self._stop.is_set():
                     break
                 self._carry_out(entry)
-        self._push_the_rest()
+        try:
+            self._push_the_rest()
+        except TransferError as error:
+            self._say(AgentState.FAILED, detail=f"results wait on the machine's disk: {error}")
+            raise
         left = len(self._job.schedule) - self._done
         state = AgentState.STOPPED if left else AgentState.FINISHED
-        self._say(state, detail=f"{left} runs were not started" if left else "")
+        self._say(state, detail=self._last_words(left))
         return state
+
+    def _last_words(self, left: int) -> str:
+        refused = len(self._spool.refused())
+        words = [f"{left} runs were not started"] if left else []
+        if refused:
+            results = "1 result was" if refused == 1 else f"{refused} results were"
+            words.append(f"{results} put aside: the server has another of the same run")
+        return "; ".join(words)
 
     def _describe_machine(self) -> None:
         description: MachineDescription = describe(self._job.machine)
@@ -123,9 +146,11 @@ class JobRunner:
             self._hold(PREPARING_S)
             try:
                 self._cache.fetch(model, self._client)
-            except TransferError as error:
+            except _CUT_OFF:
+                raise  # it can be had another time
+            except (TransferError, UserError) as error:
                 _log.error("model %s: %s", model.name, error)
-                self._unfetched[sha256] = f"the model could not be fetched: {error}"
+                self._unfetched[sha256] = f"the model could not be fetched: {self._without_paths(str(error))}"
 
     def _carry_out(self, entry: ScheduledRun) -> None:
         test = self._tests[entry.test]
@@ -142,6 +167,23 @@ class JobRunner:
             self._given_up.setdefault(test.id, f"not repeated: run {entry.run + 1} ended as {result.status}")
         if error := self._push():
             _log.warning("results wait on disk: %s", error)
+        if self._spool.unkept:
+            self._bring_home()
+
+    def _bring_home(self) -> None:
+        """Nothing is measured as long as a result is in memory alone: it waits for room, or for the server.
+
+        Raises:
+            UserError: neither came in time.
+        """
+        _log.warning("a result is not on disk, and measuring waits: %s", self._spool.unkept)
+        try:
+            self._push_the_rest(enough=self._spool.keep)
+        except TransferError as error:
+            words = f"{self._spool.unkept}; and the result could not be sent: {error}"
+            self._say(AgentState.FAILED, detail=self._without_paths(words))
+            advice = "Make room on that disk and start the agent again: it measures that run once more."
+            raise UserError(words, advice=advice) from error
 
     def _hold(self, seconds: float) -> None:
         """See that the machine stays this agent's; nothing is asked from now on until a run has ended.
@@ -152,7 +194,7 @@ class JobRunner:
         """
         try:
             self._lease.cover(seconds)
-        except TransientTransferError as error:
+        except _CUT_OFF as error:
             if not self._lease.covers(seconds):
                 raise
             _log.warning("the lease lasts, and could not be looked at: %s", error)
@@ -203,6 +245,8 @@ class JobRunner:
             return None
         first_line = outcome.reason.partition("\n")[0]
         _log.info("%s run %d: %s %s", test.id, entry.run + 1, outcome.status, first_line)
+        if ending.measured_ns:
+            _log.debug("measured from %d to %d ns of the monotonic clock", *ending.measured_ns)
         return self._result(entry, test, outcome, started_at=started_at, ending=ending)
 
     def _result(
@@ -249,7 +293,7 @@ class JobRunner:
         home = os.environ.get("HOME", "").rstrip("/")
         return text.replace(f"{home}/", "HOME/") if home else text
 
-    def _push_the_rest(self) -> None:
+    def _push_the_rest(self, *, enough: Callable[[], bool] = lambda: False) -> None:
         """Empty the spool; a server that is away for a moment is waited for.
 
         Raises:
@@ -257,7 +301,7 @@ class JobRunner:
         """
         deadline = time.monotonic() + _LAST_PUSH_S
         pause = 0.5
-        while error := self._push():
+        while (error := self._push()) and not enough():
             if not isinstance(error, TransientTransferError) or time.monotonic() + pause > deadline:
                 raise error
             time.sleep(pause)
@@ -288,7 +332,7 @@ class JobRunner:
         )
         try:
             self._client.write(self._folder.status, heartbeat.to_bytes())
-        except TransientTransferError as error:
+        except _CUT_OFF as error:
             # A heartbeat that gets lost is made good by the next one; the measurement does not wait for it.
             _log.warning("heartbeat: %s", error)
 

@@ -11,11 +11,11 @@ from typing import Annotated
 
 import typer
 
+from agent.login import Login
 from agent.loop import poll, work_through
 from agent.models import ModelCache
 from agent.orphans import adopt
 from agent.stop import Stop
-from protocol.account import Account
 from protocol.cli import EXIT_CODES, log_to_stderr, run_program
 from protocol.errors import EXIT_INTERRUPTED, EXIT_USER
 
@@ -45,7 +45,8 @@ def run(
 
     Each run is a process of its own. Ctrl-C or SIGTERM ends the run under way; what was measured before is
     on the server, or waits in WORK and is sent at the next start. One agent at a time works on a machine: a
-    second one waits, or leaves with the name of the first.
+    second one waits, or leaves with the name of the first. The account file is read again when it changes:
+    replace it, and the agent goes on with the new password.
 
     Example:  fleetmark-agent --account machine-7.json --work /var/lib/fleetmark
     """
@@ -55,11 +56,13 @@ def run(
         stop.on_signals()
         if with_parent:
             _stop_with_parent(stop)
-        login = Account.read(account)
+        login = Login(account)
         work = work.resolve()
         models = ModelCache(cache.resolve() if cache else work / "models")
         if once:
-            if not work_through(login, work=work, models=models, stop=stop, wait_s=wait):
+            if not work_through(
+                login.account, work=work, models=models, stop=stop, wait_s=wait, renew=login.renewed
+            ):
                 raise typer.Exit(EXIT_INTERRUPTED if stop.is_set() else EXIT_USER)
         else:
             poll(login, work=work, models=models, stop=stop, every_s=every)

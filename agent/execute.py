@@ -44,6 +44,12 @@ class Ending:
     seconds: float
 
     @property
+    def measured_ns(self) -> tuple[int, int] | None:
+        """When the timed region began and ended, by this machine's monotonic clock."""
+        begin, end = (self.report or {}).get("measured_ns", (0, 0))
+        return (int(begin), int(end)) if end else None
+
+    @property
     def samples(self) -> Samples | None:
         """The run's raw times, packed; None where it did not get that far."""
         measured = (self.report or {}).get("samples")

@@ -45,8 +45,12 @@ class Holder:
         # A folder that was copied to another machine brings a name along that is in use.
         if not re.fullmatch(HOLDER_NAME, self.name) or self.name.rpartition("-")[0] != _short(host):
             self.name = holder_name(host)
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, self.name.encode(), 0)
+            try:
+                os.ftruncate(self._descriptor, 0)
+                os.pwrite(self._descriptor, self.name.encode(), 0)
+            except OSError as error:
+                os.close(self._descriptor)
+                raise UserError(f"{path}: cannot be written: {error.strerror}") from error
 
     def __enter__(self) -> Self:
         return self

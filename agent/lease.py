@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agent.stop import Stop
-from protocol.errors import DocumentError, LeaseError, RefusedTransferError, TransferError
+from protocol.errors import ContentConflictError, DocumentError, LeaseError, TransferError
 from protocol.layout import clock_file, lease_file, machine_folder, renewal_file, split_lease_name
 from protocol.lease import Lease
 from protocol.transfer import TransferClient
 
-__all__ = ["LeaseKeeper", "Sighting", "newest_term", "remaining_s"]
+__all__ = ["LeaseKeeper", "Patience", "Sighting", "newest_term", "remaining_s"]
 
 _log = logging.getLogger("fleetmark.agent")
 
@@ -47,20 +47,42 @@ class Sighting:
     written: datetime
     looked: datetime
     """Both by the server's clock."""
+    known_s: float = 0.0
+    """For how long this agent has seen it unchanged, by its own clock."""
 
 
 def remaining_s(seen: Sighting | None, me: str) -> float:
     """How long the machine is still somebody else's; 0: it may be taken."""
     if seen is None or seen.lease.released or seen.lease.holder == me:
         return 0.0
-    age = (seen.looked - seen.written).total_seconds()
-    # A server whose clock was set back stored the lease in the future: it is as if it were new.
-    return max(0.0, seen.lease.lifetime_s + _TOLERANCE_S - max(0.0, age))
+    # A server whose clock was set back stored the lease in the future, and it would not age for as long. So
+    # what this agent saw itself counts as well.
+    age = max(0.0, (seen.looked - seen.written).total_seconds(), seen.known_s)
+    return max(0.0, seen.lease.lifetime_s + _TOLERANCE_S - age)
 
 
 def newest_term(names: list[str]) -> int:
     """The newest term among the names in a machine's folder; 0: it was never taken."""
     return max((found[0] for found in map(split_lease_name, names) if found), default=0)
+
+
+class Patience:
+    """Remembers since when a lease has lain unchanged on the server, by this agent's own clock.
+
+    One for each machine, for as long as the agent lives: an agent that looks every ten seconds makes a keeper
+    each time.
+    """
+
+    def __init__(self, now: Callable[[], float] = _now) -> None:
+        self._now = now
+        self._seen: tuple[Lease, datetime] | None = None
+        self._since = 0.0
+
+    def known_s(self, lease: Lease, written: datetime) -> float:
+        """For how long; 0 where it is new."""
+        if self._seen != (lease, written):
+            self._seen, self._since = (lease, written), self._now()
+        return self._now() - self._since
 
 
 class LeaseKeeper:
@@ -74,12 +96,14 @@ class LeaseKeeper:
         *,
         slack_s: float = _SLACK_S,
         now: Callable[[], float] = _now,
+        patience: Patience | None = None,
     ) -> None:
         self._machine = machine
         self._holder = holder
         self._client = client
         self._slack_s = slack_s
         self._now = now
+        self._patience = patience or Patience(now)
         self._mine: Lease | None = None
         self._ends = 0.0
 
@@ -133,6 +157,7 @@ class LeaseKeeper:
         """
         mine = self._require()
         if self._now() >= self._ends:
+            self.check()
             if not self._take(mine.term + 1, seconds):
                 raise self._lost()
             return
@@ -148,7 +173,11 @@ class LeaseKeeper:
             TransferError: the server could not be asked.
         """
         mine = self._require()
+        # In this order: the integrator removes old terms, the oldest first, and never the newest. So where
+        # the next term is gone already, this one was gone before it.
         if self._client.digest(lease_file(self._machine, mine.term + 1)) is not None:
+            raise self._lost()
+        if self._client.digest(lease_file(self._machine, mine.term)) is None:
             raise self._lost()
 
     def release(self) -> None:
@@ -175,10 +204,10 @@ class LeaseKeeper:
         path = lease_file(self._machine, term)
         try:
             self._client.write(path, lease.to_bytes(), replace=False)
-        except RefusedTransferError:
-            if self._client.digest(path) is None:
-                raise  # not because somebody was faster
-            return False
+        except ContentConflictError:
+            return False  # somebody was faster
+        if self._next_term() != term + 1:
+            return False  # others took this term and the next, and the integrator has removed this one
         self._mine, self._ends = lease, asked + lease.lifetime_s
         return True
 
@@ -214,7 +243,8 @@ class LeaseKeeper:
             if written is None or looked is None:
                 continue
             # What counts is the file's name: the next term is the one after it.
-            return Sighting(lease.model_copy(update={"term": term}), written, looked)
+            known_s = self._patience.known_s(lease, written)
+            return Sighting(lease.model_copy(update={"term": term}), written, looked, known_s)
         return None
 
     def _held_by(self, name: str, left: float) -> LeaseError:

@@ -5,17 +5,27 @@ from __future__ import annotations
 import logging
 import re
 import select
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.carry_out import PREPARING_S, JobRunner
 from agent.holder import Holder
-from agent.lease import LeaseKeeper
+from agent.lease import LeaseKeeper, Patience
+from agent.leftovers import tidy
+from agent.login import Login
 from agent.models import ModelCache
 from agent.stop import Stop
 from protocol.account import Account
-from protocol.errors import DocumentError, LeaseError, TransientTransferError
+from protocol.errors import (
+    DocumentError,
+    LeaseError,
+    LoginRefusedError,
+    NewerDocumentError,
+    TransferError,
+)
 from protocol.job import Job
 from protocol.layout import CAMPAIGN_ID, CampaignFolder, machine_folder
 from protocol.status import AgentState, Heartbeat
@@ -26,13 +36,25 @@ __all__ = ["poll", "work_through"]
 
 _log = logging.getLogger("fleetmark.agent")
 
+_LOOK_AT_FILE_S = 5.0
+_REFUSED_S = 600.0
+"""A refused password is tried again after this: more often, and the server would ban this address."""
+
 
 def work_through(
-    account: Account, *, work: Path, models: ModelCache, stop: Stop, wait_s: float = 0.0
+    account: Account,
+    *,
+    work: Path,
+    models: ModelCache,
+    stop: Stop,
+    wait_s: float = 0.0,
+    renew: Callable[[], Account | None] | None = None,
+    patience: Patience | None = None,
 ) -> bool:
     """Carry out every job that has pending runs; whether all of them came to their end.
 
-    Another agent that works on this machine is waited for, `wait_s` seconds.
+    Another agent that works on this machine is waited for, `wait_s` seconds. `renew` is asked for a newer
+    account where this one is refused; `patience` is what earlier calls have seen of another agent.
 
     Raises:
         LeaseError: another agent works on this machine, or has taken it over.
@@ -40,8 +62,10 @@ def work_through(
         UserError: another agent works in the folder `work`.
     """
     complete = True
-    with Holder(work) as holder, TransferClient(account) as client:
-        lease = LeaseKeeper(account.user, holder.name, client)
+    with Holder(work) as holder, TransferClient(account, renew=renew) as client:
+        tidy(work)
+        models.tidy()
+        lease = LeaseKeeper(account.user, holder.name, client, patience=patience)
         agent = _Agent(account.user, client, lease, work, models, stop, wait_s)
         try:
             for campaign in sorted(client.list(machine_folder(account.user))):
@@ -55,16 +79,40 @@ def work_through(
     return complete and not stop.is_set()
 
 
-def poll(account: Account, *, work: Path, models: ModelCache, stop: Stop, every_s: float) -> None:
-    """Work through the jobs, again and again until told to stop; a server that is away is waited for."""
-    poller = select.poll()
-    poller.register(stop.fileno(), select.POLLIN)
+def poll(login: Login, *, work: Path, models: ModelCache, stop: Stop, every_s: float) -> None:
+    """Work through the jobs, again and again until told to stop.
+
+    A server that is away, or says no, is asked again after `every_s`. An account that is refused waits for
+    another one in its file.
+    """
+    patience = Patience()
     while not stop.is_set():
         try:
-            work_through(account, work=work, models=models, stop=stop)
-        except (LeaseError, TransientTransferError) as error:
+            work_through(
+                login.account, work=work, models=models, stop=stop, renew=login.renewed, patience=patience
+            )
+        except LoginRefusedError as error:
+            _log.error("%s; waiting for a newer account in %s", error, login.path)
+            _wait_for_another(login, stop, every_s)
+            continue
+        except (LeaseError, TransferError) as error:
             _log.warning("%s; trying again in %g s", error, every_s)
-        poller.poll(every_s * 1000)
+        _sleep(stop, every_s)
+
+
+def _wait_for_another(login: Login, stop: Stop, every_s: float) -> None:
+    """Until the account file holds another account, or this one may be tried again without harm."""
+    until = time.monotonic() + _REFUSED_S
+    while not stop.is_set() and time.monotonic() < until:
+        _sleep(stop, min(every_s, _LOOK_AT_FILE_S))
+        if login.renewed():
+            return
+
+
+def _sleep(stop: Stop, seconds: float) -> None:
+    poller = select.poll()
+    poller.register(stop.fileno(), select.POLLIN)
+    poller.poll(seconds * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +154,12 @@ def _read_job(machine: str, campaign: str, client: TransferClient) -> Job:
 
 
 def _refusal(machine: str, campaign: str, error: DocumentError) -> Heartbeat:
+    newer = isinstance(error, NewerDocumentError)  # whoever reads this may sit at the other side
     return Heartbeat(
         campaign=campaign,
         machine=machine,
         state=AgentState.FAILED,
-        detail=" ".join(filter(None, [str(error), error.advice])),
+        detail=f"{error}. Update fleetmark on machine {machine}." if newer else str(error),
         done=0,
         total=0,
         updated_at=datetime.now(UTC),

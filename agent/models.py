@@ -7,6 +7,7 @@ from pathlib import Path
 
 from protocol.job import ModelRef
 from protocol.layout import model_folder
+from protocol.local_part import remove_old_parts
 from protocol.transfer import TransferClient
 
 __all__ = ["ModelCache"]
@@ -22,16 +23,20 @@ class ModelCache:
         """The file that OpenVINO reads."""
         return self._folder / model.sha256 / model.entry
 
+    def tidy(self) -> None:
+        """Remove parts of models that nobody went on with for a day."""
+        remove_old_parts(self._folder)
+
     def fetch(self, model: ModelRef, client: TransferClient) -> Path:
         """Make sure that all files of the model are here and are what the job says; the file to read.
 
         Raises:
             TransferError: a file cannot be had, or is not what the job says.
+            UserError: it cannot be written here.
         """
         for file in model.files:
             target = self._folder / model.sha256 / file.name
             if not _is(target, file.size, file.sha256):
-                target.parent.mkdir(parents=True, exist_ok=True)
                 client.download(
                     model_folder(model.sha256) / file.name, target, sha256=file.sha256, size=file.size
                 )

@@ -27,8 +27,8 @@ __all__ = ["Authority", "Credentials", "create_certificate"]
 _OWNER_ONLY = 0o600
 _VALIDITY = timedelta(days=730)
 _AUTHORITY_VALIDITY = timedelta(days=3650)
-# A target box without a battery-backed clock, or one that has not met its time server yet, is hours behind.
-_CLOCK_SKEW = timedelta(days=1)
+# A target box without a battery-backed clock, or that has not met its time server yet, may be a day behind.
+_CLOCK_SKEW = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)

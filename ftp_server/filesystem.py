@@ -80,6 +80,8 @@ class Filesystem(AbstractedFS):
             _flush(str(Path(dst).parent))
         else:
             Path(src).rename(dst)
+        if self.cmd_channel.on_stored is not None:
+            self.cmd_channel.on_stored(target)
 
     def chdir(self, path: str) -> None:
         """Change the session's folder, and leave that of the process alone: other threads live in it."""

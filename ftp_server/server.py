@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -55,6 +55,9 @@ class FtpServer:
     that was bound by somebody with more rights (`listening`), `masquerade`, the IPv4 address that clients
     behind a translating router are sent to, and `plain`, which lets clients in that speak no TLS.
 
+    `on_stored` is told each file that got its final name, in the server's thread and before the client hears
+    of it: it is quick, and raises nothing.
+
     Raises:
         ValueError: it listens on every address and nothing says under which name it is reached.
     """
@@ -76,6 +79,7 @@ class FtpServer:
         passive_ports: Sequence[int] = (),
         masquerade: str | None = None,
         plain: bool = False,
+        on_stored: Callable[[PurePosixPath], None] | None = None,
     ) -> None:
         if advertised is None and host in _EVERY_ADDRESS:
             raise ValueError(
@@ -95,6 +99,7 @@ class FtpServer:
         self._passive_ports = list(passive_ports) or None
         self._masquerade = masquerade
         self._plain = plain
+        self._on_stored = on_stored
         self._background: Background | None = None
         self._address: tuple[str, int] | None = None
         self._thread: threading.Thread | None = None
@@ -228,6 +233,7 @@ class FtpServer:
             "passive_ports": self._passive_ports,
             "masquerade_address": self._masquerade,
             "timeout": self._idle_timeout_s,
+            "on_stored": staticmethod(self._on_stored) if self._on_stored else None,
         }
         return type("_Session", (Session,), settings)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from io import BufferedReader
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, cast
 
 import pyftpdlib.ioloop  # noqa: F401 - before the handlers: it silences the deprecation of asyncore
@@ -129,6 +129,9 @@ class Session(TLS_FTPHandler):
     """Where slow passwords are compared; absent where none are slow."""
     login_timeout_s = 60.0
     """A connection without a login is worth no more; agents may be waiting for its place."""
+
+    on_stored: ClassVar[Callable[[PurePosixPath], None] | None] = None
+    """Is told each file that got its final name, before the client is."""
 
     username: str
     unwritable = False

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path, PurePosixPath
 
-from integrator.rejected import Rejection, keep_rejections, reject
-from integrator.store import CampaignRecord, CampaignStore, why_not_planned
+from integrator.rejected import Rejections, keep_rejections
+from integrator.store import CampaignRecord, CampaignStore, bytes_of, planned_names, why_not_planned
 from protocol.atomic import write_atomically
-from protocol.errors import DocumentError
+from protocol.errors import DocumentError, RefusedTransferError, TransientTransferError
 from protocol.layout import CampaignFolder
 from protocol.machine import MachineDescription
 from protocol.result import Result
-from protocol.transfer import TransferClient
+from protocol.transfer import Digest, TransferClient
 
 __all__ = ["collect"]
 
@@ -19,45 +20,91 @@ __all__ = ["collect"]
 def collect(record: CampaignRecord, store: CampaignStore, client: TransferClient) -> int:
     """Fetch what the campaign's machines have pushed and is not here yet; the number of new results.
 
-    What is no result of a planned run, or too large, is not fetched: `rejected.json` says why.
+    What is no result of a planned run, is too large or cannot be fetched is left where it is: `rejected.json`
+    says why, and the rest is fetched.
 
     Raises:
-        TransferError: the server could not be reached, or a file did not come whole.
+        TransferError: the server could not be reached.
     """
+    rejected = Rejections("server")
     fetched = 0
-    rejected: list[Rejection] = []
     for machine in record.machines:
-        fetched += _collect_from(machine, record.campaign, store, client, rejected)
-    keep_rejections(store.rejected, "server", rejected)
+        fetched += _Collector(machine, record.campaign, store, client, rejected).collect()
+    keep_rejections(store.rejected, rejected)
     return fetched
 
 
-def _collect_from(
-    machine: str,
-    campaign: str,
-    store: CampaignStore,
-    client: TransferClient,
-    rejected: list[Rejection],
-) -> int:
-    folder = CampaignFolder(machine, campaign)
-    planned = {(entry.test, entry.run) for entry in store.read_job(machine).schedule}
-    fetched = 0
-    try:
-        if client.digest(folder.machine):
-            description = client.read(folder.machine, max_bytes=MachineDescription.max_bytes)
-            write_atomically(store.machine_file(machine), description)
-    except DocumentError as error:
-        rejected.append(reject(machine, folder.machine.name, str(error), "server"))
-    for name in client.list(folder.results):
-        target = store.result_folder(machine) / name
-        if reason := why_not_planned(name, planned):
-            rejected.append(reject(machine, name, reason, "server"))
-        elif not os.path.lexists(target):
-            try:
-                data = client.read(folder.results / name, max_bytes=Result.max_bytes)
-            except DocumentError as error:
-                rejected.append(reject(machine, name, str(error), "server"))
-                continue
-            write_atomically(target, data)
-            fetched += 1
-    return fetched
+class _Collector:
+    """Fetches the files of one machine."""
+
+    def __init__(
+        self,
+        machine: str,
+        campaign: str,
+        store: CampaignStore,
+        client: TransferClient,
+        rejected: Rejections,
+    ) -> None:
+        self._machine = machine
+        self._folder = CampaignFolder(machine, campaign)
+        self._store = store
+        self._client = client
+        self._rejected = rejected
+
+    def collect(self) -> int:
+        """The number of new results."""
+        described = self._take(
+            self._folder.machine,
+            self._store.machine_file(self._machine),
+            limit=MachineDescription.max_bytes,
+            again=True,
+        )
+        planned = planned_names(self._store.read_job(self._machine))
+        names = self._names()
+        for name in sorted(names - planned):
+            self._rejected.add(self._machine, name, why_not_planned(name, planned))
+        # A link is not listed, and refused when it is asked for. A machine that was never there has none.
+        wanted = planned if names or described else names
+        return sum(
+            self._take(
+                self._folder.results / name,
+                self._store.result_folder(self._machine) / name,
+                limit=Result.max_bytes,
+            )
+            for name in sorted(wanted)
+        )
+
+    def _names(self) -> set[str]:
+        try:
+            return set(self._client.list(self._folder.results))
+        except (RefusedTransferError, TransientTransferError) as error:
+            self._note(self._folder.results, error)
+            return set()
+
+    def _take(self, path: PurePosixPath, target: Path, *, limit: int, again: bool = False) -> bool:
+        """Fetch a file that is not here yet, or `again` and in place of the one that is; whether it came."""
+        try:
+            there = self._client.digest(path)
+            if there is None:
+                return False
+            if not again and os.path.lexists(target):
+                _see_that_it_is_the_same(target, limit, there)
+                return False
+            data = self._client.read(path, max_bytes=limit)
+        except (DocumentError, RefusedTransferError, TransientTransferError) as error:
+            self._note(path, error)
+            return False
+        write_atomically(target, data)
+        return True
+
+    def _note(
+        self, path: PurePosixPath, error: DocumentError | RefusedTransferError | TransientTransferError
+    ) -> None:
+        if isinstance(error, TransientTransferError):
+            self._client.digest(self._folder.job)  # raises where it is the server, and not this file
+        self._rejected.add(self._machine, path.name, error)
+
+
+def _see_that_it_is_the_same(target: Path, limit: int, there: Digest) -> None:
+    if Digest.of(bytes_of(target, limit)) != there:
+        raise DocumentError("has another content than the one that was collected, which stays")

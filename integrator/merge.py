@@ -37,16 +37,20 @@ def merge(
 
     Args:
         jobs: One for each machine of the campaign.
-        results: By machine; each run once. Every summary is computed anew from the raw latencies.
+        results: By machine, in any order; a result that is given again counts once. Every summary is computed
+            anew from the raw latencies.
         absent: By machine, why results are missing; shown for tests without any.
 
     Returns:
         A row for each test of each job, with the columns `COLUMNS`.
+
+    Raises:
+        ValueError: two results of one run differ, or a test is not the job's.
     """
     rows = []
     for job in jobs:
         by_test: dict[str, list[Result]] = {test.id: [] for test in job.tests}
-        for result in sorted(results.get(job.machine, ()), key=lambda result: result.run):
+        for result in _each_once(job, results.get(job.machine, ())):
             by_test[result.test].append(result)
         planned: dict[str, int] = dict.fromkeys(by_test, 0)
         for entry in job.schedule:
@@ -54,6 +58,19 @@ def merge(
         why = absent.get(job.machine) or "no result came back"
         rows += [_row(job, test, by_test[test.id], planned[test.id], why) for test in job.tests]
     return pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
+
+
+def _each_once(job: Job, results: Iterable[Result]) -> list[Result]:
+    """In the order of their runs."""
+    tests = {test.id for test in job.tests}
+    found: dict[tuple[int, str], Result] = {}
+    for result in results:
+        if result.test not in tests:
+            raise ValueError(f"{result.test} is no test of {job.machine}")
+        first = found.setdefault((result.run, result.test), result)
+        if first is not result and first != result:
+            raise ValueError(f"two results of run {result.run} of {result.test} on {job.machine}")
+    return [result for _, result in sorted(found.items())]
 
 
 def to_csv(table: pd.DataFrame) -> str:
@@ -182,11 +199,12 @@ def _numbers(
     }
 
 
-def _stopped(reasons: Sequence[Stopped]) -> str:
-    """Why the runs ended: one word where they agree, else how many for each reason."""
+def _stopped(noted: Sequence[Stopped | None]) -> str | None:
+    """Why the runs ended: one word where they agree, else how many for each reason; None: nobody noted it."""
+    reasons = [reason for reason in noted if reason]
     counts = Counter(reasons)
-    if len(counts) == 1:
-        return reasons[0]
+    if len(counts) <= 1:
+        return reasons[0] if reasons else None
     return ", ".join(f"{counts[reason]} {reason}" for reason in get_args(Stopped) if counts[reason])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from types import TracebackType
 from typing import Self
@@ -11,30 +12,35 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from integrator.plan import estimate_s
+from integrator.site.cells import clean_text
+from integrator.standing import Standing
 from integrator.words import counted, duration
 from protocol.job import Job
 from protocol.status import Heartbeat
 
 __all__ = ["LiveProgress"]
 
-_REDRAWS_PER_S = 1.0
-"""Seldom: the machine that draws may be the one that is measured."""
+
+_MOST_CHARS = 1000
 
 
 class LiveProgress:
-    """Shows a campaign's progress; a context manager."""
+    """Shows a campaign's progress; a context manager.
+
+    It draws when there is something new and never in between: this may be the machine that is measured.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bar = Progress(
-            TextColumn("{task.fields[machine]}"),
+            TextColumn("{task.fields[machine]}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[left]}"),
-            TextColumn("{task.fields[now]}"),
+            TextColumn("{task.fields[left]}", markup=False),
+            TextColumn("{task.fields[now]}", markup=False),
             TimeElapsedColumn(),
             console=console,
-            refresh_per_second=_REDRAWS_PER_S,
+            auto_refresh=False,
             transient=True,
             disable=not console.is_terminal,
         )
@@ -53,8 +59,8 @@ class LiveProgress:
         self._bar.stop()
 
     def say(self, sentence: str) -> None:
-        """A line of its own."""
-        self._console.print(Text(sentence), soft_wrap=True)
+        """A line of its own, whatever a machine has put into it."""
+        self._console.print(Text(_harmless(sentence)), soft_wrap=True)
 
     def start(self, job: Job) -> None:
         """A machine's job begins."""
@@ -69,19 +75,24 @@ class LiveProgress:
             left=f"at most about {about} left",
             now="starting",
         )
+        self._bar.refresh()
 
     def hear(self, heartbeat: Heartbeat) -> None:
         """An agent said something new."""
         left = self._left(heartbeat)
-        now = heartbeat.detail or str(heartbeat.state)
+        now = _harmless(heartbeat.detail) or str(heartbeat.state)
         if heartbeat.test:
             now = f"{heartbeat.test} run {(heartbeat.run or 0) + 1}"
         if self._task is not None:
-            self._bar.update(self._task, completed=heartbeat.done, left=left, now=now)
+            self._bar.update(self._task, completed=heartbeat.done, left=left, now=now, refresh=True)
         if not self._console.is_terminal:
             failed = f"  {heartbeat.failed} failed" if heartbeat.failed else ""
             count = f"[{heartbeat.done:>{len(str(heartbeat.total))}}/{heartbeat.total}]"
             self.say(f"{count} {heartbeat.machine}  {now}{failed}  {left}")
+
+    def stand(self, machine: str, standing: Standing) -> None:
+        """A machine is now in another state, or the campaign is over."""
+        self.say(f"{machine}: {standing}")
 
     def _left(self, heartbeat: Heartbeat) -> str:
         """Time left: from the pace so far, or from the plan while there is none."""
@@ -95,3 +106,9 @@ class LiveProgress:
         runs = heartbeat.done - done
         pace = (time.monotonic() - begin) / runs if runs else estimate_s(self._job) / len(self._job.schedule)
         return f"about {duration(pace * (heartbeat.total - heartbeat.done))} left"
+
+
+def _harmless(text: str) -> str:
+    """A text that may be a machine's: on one line, without what a terminal would obey, of bounded length."""
+    line = re.sub(r"\s*[\t\n\v\f\r]\s*", " ", text.strip())
+    return clean_text(line if len(line) <= _MOST_CHARS else f"{line[:_MOST_CHARS]} […]")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from integrator.merge import merge, to_csv
-from integrator.rejected import keep_rejections
+from integrator.rejected import Rejections, keep_rejections, read_rejections
 from integrator.site.build import build_site
 from integrator.site.data import CampaignFacts
 from integrator.store import CampaignStore
@@ -24,16 +24,17 @@ def publish(store: CampaignStore) -> pd.DataFrame:
     """
     record = store.read_record()
     jobs = store.read_jobs(record)
-    found = {job.machine: store.read_results(job) for job in jobs}
-    rejected = [rejection for results in found.values() for rejection in results.rejected]
-    keep_rejections(store.rejected, "folder", rejected)
-    table = merge(jobs, {machine: results.taken for machine, results in found.items()}, record.absent)
+    rejected = Rejections("folder")
+    found = {job.machine: store.read_results(job, rejected) for job in jobs}
+    machines = store.read_machines(record, rejected)
+    keep_rejections(store.rejected, rejected)
+    table = merge(jobs, found, record.absent)
     csv = to_csv(table).encode()
     write_atomically(store.csv, csv)
     build_site(
         store.site,
         table=table,
-        machines=store.read_machines(record),
+        machines=machines,
         campaign=CampaignFacts(
             id=record.campaign,
             title=record.title,
@@ -42,9 +43,10 @@ def publish(store: CampaignStore) -> pd.DataFrame:
         ),
         raw=store.raw,
         raw_names={
-            machine: {result_name(result.test, result.run) for result in results.taken}
+            machine: {result_name(result.test, result.run) for result in results}
             for machine, results in found.items()
         },
         csv=csv,
+        rejected=read_rejections(store.rejected),
     )
     return table

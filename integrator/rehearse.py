@@ -10,7 +10,9 @@ from pathlib import Path
 from integrator.conduct import conduct
 from integrator.matrix import schedule
 from integrator.plan import Plan
+from integrator.rejected import Rejections
 from integrator.resources import CACHE
+from integrator.standing import Standing
 from integrator.store import CampaignStore
 from protocol.errors import CampaignError
 from protocol.job import Job, Measure, PlannedTest
@@ -30,6 +32,9 @@ class Silence:
         """Nothing."""
 
     def hear(self, heartbeat: Heartbeat) -> None:
+        """Nothing."""
+
+    def stand(self, machine: str, standing: Standing) -> None:
         """Nothing."""
 
 
@@ -62,7 +67,7 @@ def rehearse(plan: Plan) -> dict[str, list[Result]]:
         if not conduct(plan, store, Silence(), cache=CACHE / "agent"):
             raise KeyboardInterrupt
         absent = store.read_record().absent.get(job.machine)
-        results = sorted(store.read_results(job).taken, key=lambda result: result.run)
+        results = sorted(store.read_results(job, Rejections("folder")), key=lambda result: result.run)
     found: dict[str, list[Result]] = {test.id: [] for test in job.tests}
     for result in results:
         if result.status is not Status.OK:

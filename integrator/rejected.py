@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from integrator.words import counted
 from protocol.atomic import write_atomically
 from protocol.documents import Document, Record
-from protocol.errors import DocumentError
+from protocol.errors import DocumentError, FleetmarkError, NewerDocumentError
 from protocol.layout import MachineName
 
-__all__ = ["Found", "RejectedFiles", "Rejection", "keep_rejections", "read_rejections", "reject"]
+__all__ = [
+    "NOTHING_REJECTED",
+    "Found",
+    "RejectedFiles",
+    "Rejection",
+    "Rejections",
+    "keep_rejections",
+    "read_rejections",
+    "summary",
+]
 
 _log = logging.getLogger("fleetmark.store")
 
-_MOST = 1000
+_MOST = 500
+_MOST_OF_A_MACHINE = 100
+_MOST_LINES = 10
 _MOST_CHARS = 500
 
 Found = Literal["server", "folder"]
@@ -36,7 +48,7 @@ class Rejection(Record):
 
 
 class RejectedFiles(Document):
-    """All of a campaign, at most a thousand of each kind."""
+    """All of a campaign, at most 500 of each kind."""
 
     kind: ClassVar[str] = "list of rejected files"
 
@@ -45,12 +57,41 @@ class RejectedFiles(Document):
     """How many beyond those."""
 
 
-def reject(machine: str, name: str, reason: str, found: Found) -> Rejection:
-    """A rejection, with a line to the operator."""
-    printable = name.encode("unicode_escape").decode("ascii")[:_MOST_CHARS]
-    reason = " ".join(reason.split())[:_MOST_CHARS]
-    _log.warning("rejected: %s: %s: %s", machine, printable, reason)
-    return Rejection(machine=machine, name=printable, reason=reason, found=found)
+NOTHING_REJECTED = RejectedFiles()
+
+
+class Rejections:
+    """What one look at one place rejects.
+
+    A machine can leave any number of files behind: of each machine a hundred are kept and the first few get a
+    line to the operator, so that none hides what another one sent.
+    """
+
+    def __init__(self, found: Found) -> None:
+        self.found: Found = found
+        self.files: list[Rejection] = []
+        self.counts: Counter[str] = Counter()
+
+    def add(self, machine: str, name: str, reason: str | FleetmarkError) -> None:
+        """Note a file, with a line to the operator."""
+        if isinstance(reason, NewerDocumentError):
+            reason = f"{reason}. Update fleetmark on the integrator: the agent of {machine} is newer."
+        elif isinstance(reason, FleetmarkError):
+            reason = f"{reason}. {reason.advice}" if reason.advice else str(reason)
+        self.counts[machine] += 1
+        if self.counts[machine] > _MOST_OF_A_MACHINE:
+            return
+        rejection = Rejection(
+            machine=machine,
+            name=_printable(name),
+            reason=_printable(" ".join(reason.removeprefix(f"{name}: ").split())),
+            found=self.found,
+        )
+        self.files.append(rejection)
+        if self.counts[machine] <= _MOST_LINES:
+            _log.warning("rejected: %s: %s: %s", machine, rejection.name, rejection.reason)
+        elif self.counts[machine] == _MOST_LINES + 1:
+            _log.warning("rejected: %s: more than %d files", machine, _MOST_LINES)
 
 
 def read_rejections(file: Path) -> RejectedFiles:
@@ -58,18 +99,35 @@ def read_rejections(file: Path) -> RejectedFiles:
     try:
         return RejectedFiles.from_bytes(file.read_bytes(), source=str(file))
     except (OSError, DocumentError):
-        return RejectedFiles()
+        return NOTHING_REJECTED
 
 
-def keep_rejections(file: Path, found: Found, rejections: Sequence[Rejection]) -> None:
+def keep_rejections(file: Path, rejections: Rejections) -> None:
     """Replace what was kept of one place; without anything to keep there is no file."""
     before = read_rejections(file)
-    others = tuple(rejection for rejection in before.files if rejection.found != found)
-    more = {place: count for place, count in before.more.items() if place != found}
-    if len(rejections) > _MOST:
-        more[found] = len(rejections) - _MOST
-    files = (*others, *rejections[:_MOST])
-    if files:
-        write_atomically(file, RejectedFiles(files=files, more=more).to_bytes())
+    others = tuple(rejection for rejection in before.files if rejection.found != rejections.found)
+    more = {place: count for place, count in before.more.items() if place != rejections.found}
+    kept = rejections.files[:_MOST]
+    if left_out := rejections.counts.total() - len(kept):
+        more[rejections.found] = left_out
+    if others or kept:
+        write_atomically(file, RejectedFiles(files=(*others, *kept), more=more).to_bytes())
     else:
         file.unlink(missing_ok=True)
+
+
+def summary(file: Path) -> str:
+    """A sentence for the end of a command; empty where nothing was rejected."""
+    rejected = read_rejections(file)
+    if not rejected.files:
+        return ""
+    machines = Counter(rejection.machine for rejection in rejected.files)
+    more = f", and {sum(rejected.more.values()):,} more" if rejected.more else ""
+    of_each = ", ".join(f"{machine} {count}" for machine, count in sorted(machines.items()))
+    files = counted(len(rejected.files), "file")
+    were = "was" if len(rejected.files) == 1 else "were"
+    return f"{files} that machines sent {were} rejected ({of_each}{more}); the rest was merged. Why: {file}"
+
+
+def _printable(text: str) -> str:
+    return text.encode("unicode_escape").decode("ascii")[:_MOST_CHARS]

@@ -9,7 +9,7 @@ from enum import StrEnum
 from integrator.words import counted
 from protocol.status import AgentState, Heartbeat
 
-__all__ = ["MachineState", "Standing", "standing"]
+__all__ = ["MachineState", "Standing", "silent_from", "standing"]
 
 _BETWEEN_HEARTBEATS = timedelta(minutes=2)
 """How long an agent may be silent that announced no silence."""
@@ -17,6 +17,9 @@ _TOLERANCE = timedelta(seconds=60)
 """Beyond an announced silence: ending a run, sending its result."""
 _LONGEST_SILENCE = timedelta(days=8)
 """No run may take longer, whatever a heartbeat says."""
+
+
+_AT_WORK = {AgentState.PREPARING, AgentState.RUNNING}
 
 
 class MachineState(StrEnum):
@@ -73,9 +76,16 @@ def standing(heartbeat: Heartbeat | None, stored: datetime | None, now: datetime
     elif heartbeat.state is AgentState.STOPPED:
         state = MachineState.WAITING
     else:
-        silent = now - stored > _expected(heartbeat) + _TOLERANCE
-        state = MachineState.SILENT if silent else MachineState.RUNNING
+        limit = silent_from(heartbeat, stored)
+        state = MachineState.SILENT if limit is not None and now > limit else MachineState.RUNNING
     return Standing(state, heartbeat.done, heartbeat.total, stored, heartbeat.detail)
+
+
+def silent_from(heartbeat: Heartbeat | None, stored: datetime | None) -> datetime | None:
+    """From when on the machine is silent, if nothing more is heard; None: it has nothing to say."""
+    if heartbeat is None or stored is None or heartbeat.state not in _AT_WORK:
+        return None
+    return stored + _expected(heartbeat) + _TOLERANCE
 
 
 def _expected(heartbeat: Heartbeat) -> timedelta:

@@ -12,18 +12,16 @@ site/
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import shutil
 import stat
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import AwareDatetime, Field
 
-from integrator.rejected import Rejection, reject
+from integrator.rejected import Rejections
 from protocol.atomic import write_atomically
 from protocol.documents import Document
 from protocol.errors import DocumentError, UserError
@@ -32,9 +30,7 @@ from protocol.layout import CampaignId, MachineName, result_name, split_result_n
 from protocol.machine import MachineDescription
 from protocol.result import Result
 
-__all__ = ["CampaignRecord", "CampaignStore", "Results", "why_not_planned"]
-
-_log = logging.getLogger("fleetmark.store")
+__all__ = ["CampaignRecord", "CampaignStore", "bytes_of", "planned_names", "why_not_planned"]
 
 
 class CampaignRecord(Document):
@@ -149,66 +145,68 @@ class CampaignStore:
         file = self.job_file(machine)
         return Job.from_bytes(file.read_bytes(), source=str(file))
 
-    def read_machines(self, record: CampaignRecord) -> dict[str, MachineDescription]:
-        """The descriptions that came back and are what they should be."""
+    def read_machines(self, record: CampaignRecord, rejected: Rejections) -> dict[str, MachineDescription]:
+        """The descriptions that came back and are what they should be; others go to `rejected`."""
         found = {}
         for machine in record.machines:
             file = self.machine_file(machine)
-            if os.path.lexists(file):
-                try:
-                    data = _bytes_of(file, MachineDescription.max_bytes)
-                    description = MachineDescription.from_bytes(data, source=file.name)
-                except DocumentError as error:
-                    _log.warning("left out: %s: %s", machine, error)
-                    continue
-                if description.machine == machine:
-                    found[machine] = description
-                else:
-                    _log.warning("left out: %s: %s is of another machine", machine, file.name)
+            if self.result_folder(machine).is_symlink() or not os.path.lexists(file):
+                continue
+            try:
+                description = _description_in(file)
+            except DocumentError as error:
+                rejected.add(machine, file.name, error)
+                continue
+            if description.machine == machine:
+                found[machine] = description
+            else:
+                rejected.add(machine, file.name, f"describes machine {description.machine}")
         return found
 
-    def read_results(self, job: Job) -> Results:
-        """The results of a machine that belong to its job, each run once; and what else lies among them."""
-        results, rejected = [], []
+    def read_results(self, job: Job, rejected: Rejections) -> tuple[Result, ...]:
+        """The results of a machine that belong to its job, each run once; the rest goes to `rejected`."""
+        results = []
         folder = self.result_folder(job.machine)
+        planned = planned_names(job)
         if folder.is_symlink():
-            rejected.append(reject(job.machine, folder.name, "is a symbolic link", "folder"))
+            rejected.add(job.machine, folder.name, "is a symbolic link")
         elif folder.is_dir():
             for file in sorted(folder.iterdir()):
                 if file == self.machine_file(job.machine):
                     continue
                 try:
-                    results.append(_result_of(file, job))
+                    results.append(_result_of(file, job, planned))
                 except DocumentError as error:
-                    rejected.append(reject(job.machine, file.name, str(error), "folder"))
-        return Results(tuple(results), tuple(rejected))
+                    rejected.add(job.machine, file.name, error)
+        return tuple(results)
 
 
-@dataclass(frozen=True, slots=True)
-class Results:
-    """What came back from a machine."""
-
-    taken: tuple[Result, ...]
-    rejected: tuple[Rejection, ...]
+def planned_names(job: Job) -> frozenset[str]:
+    """The names of the files that the runs of a job leave."""
+    return frozenset(result_name(entry.test, entry.run) for entry in job.schedule)
 
 
-def why_not_planned(name: str, planned: Collection[tuple[str, int]]) -> str:
-    """Why a file of this name is no result of a job with these runs; empty where it may be one."""
-    run = split_result_name(name)
-    if run is None or result_name(*run) != name:
-        return "is not the name of a result"
-    return "" if run in planned else "is not the result of a planned run"
+def why_not_planned(name: str, planned: Collection[str]) -> str:
+    """Why a file of this name is no result of a job with these; empty where it may be one."""
+    if name in planned:
+        return ""
+    return "is not the result of a planned run" if split_result_name(name) else "is not the name of a result"
 
 
-def _result_of(file: Path, job: Job) -> Result:
+def _description_in(file: Path) -> MachineDescription:
+    data = bytes_of(file, MachineDescription.max_bytes)
+    return MachineDescription.from_bytes(data, source=file.name)
+
+
+def _result_of(file: Path, job: Job, planned: Collection[str]) -> Result:
     """The result in a file of a machine.
 
     Raises:
         DocumentError: it is none, or not one of this job.
     """
-    if reason := why_not_planned(file.name, {(entry.test, entry.run) for entry in job.schedule}):
+    if reason := why_not_planned(file.name, planned):
         raise DocumentError(reason)
-    result = Result.from_gzip(_bytes_of(file, Result.max_bytes), source=file.name)
+    result = Result.from_gzip(bytes_of(file, Result.max_bytes), source=file.name)
     if (result.campaign, result.machine) != (job.campaign, job.machine):
         raise DocumentError(f"holds a result of machine {result.machine} in campaign {result.campaign}")
     if result_name(result.test, result.run) != file.name:
@@ -221,7 +219,7 @@ def _result_of(file: Path, job: Job) -> Result:
     return result
 
 
-def _bytes_of(file: Path, limit: int) -> bytes:
+def bytes_of(file: Path, limit: int) -> bytes:
     """The content of a plain file that came from a machine.
 
     Raises:

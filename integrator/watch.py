@@ -1,65 +1,65 @@
-"""Watching one machine: what its agent last said, and whether the agent still lives."""
+"""Watching one machine: what its agent last said, and whether it should have been heard."""
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
 
-from integrator.standing import Standing, standing
-from protocol.errors import DocumentError, TransferError
+from integrator.news import Stored
+from integrator.standing import MachineState, Standing, silent_from, standing
+from protocol.errors import DocumentError
 from protocol.job import Job
-from protocol.layout import CampaignFolder, clock_file
+from protocol.layout import CampaignFolder
 from protocol.status import AgentState, Heartbeat
-from protocol.transfer import Digest, TransferClient
 
 __all__ = ["Watch"]
 
+_SHORTEST_WAIT_S = 0.05
+_LEFT_IN_ORDER = {AgentState.FINISHED, AgentState.STOPPED, AgentState.FAILED}
+
 
 class Watch:
-    """Hears the heartbeats of one machine."""
+    """Keeps what one machine said last."""
 
-    def __init__(self, job: Job, client: TransferClient) -> None:
-        self._path = CampaignFolder(job.machine, job.campaign).status
-        self._client = client
-        self._clock_file = clock_file(job.machine)
-        self._clock: tuple[datetime, float] | None = None
-        """The server's time, and this machine's monotonic clock at that moment."""
+    def __init__(self, job: Job) -> None:
+        self._job = job
         self._stored: datetime | None = None
-        self._seen: Digest | None = None
+        self.path: PurePosixPath = CampaignFolder(job.machine, job.campaign).status
         self.heartbeat: Heartbeat | None = None
 
-    def listen(self) -> Heartbeat | None:
-        """The heartbeat, if it is another one than before.
+    def hear(self, news: Stored) -> Heartbeat:
+        """Take a heartbeat of this machine.
 
-        Only its hash is asked for until it changes: a look costs the server, which may stand on the machine
-        that is measured, one line on a connection that is open anyway.
+        Raises:
+            DocumentError: it is none, or another machine's; what was heard before stands.
         """
-        try:
-            digest = self._client.digest(self._path)
-            if digest is None or digest == self._seen:
-                return None
-            if self._clock is None:
-                self._set_clock()
-            data = self._client.read(self._path, max_bytes=Heartbeat.max_bytes)
-            self.heartbeat = Heartbeat.from_bytes(data, source=str(self._path))
-            self._stored = self._client.modified(self._path)
-        except (TransferError, DocumentError):
-            return None  # the next look may do better, and the agent's end is seen without it
-        self._seen = digest
-        return self.heartbeat
+        if isinstance(news.content, DocumentError):
+            raise news.content
+        heartbeat = Heartbeat.from_bytes(news.content, source=str(self.path))
+        if (heartbeat.machine, heartbeat.campaign) != (self._job.machine, self._job.campaign):
+            raise DocumentError(f"{self.path}: is of {heartbeat.machine} in {heartbeat.campaign}")
+        self.heartbeat, self._stored = heartbeat, news.at
+        return heartbeat
 
-    def standing(self) -> Standing:
-        """Where the machine is, from what was heard; asks the server nothing."""
-        if self._clock is None or self._stored is None:
-            return standing(None, None, datetime.now(UTC))
-        server, then = self._clock
-        return standing(self.heartbeat, self._stored, server + timedelta(seconds=time.monotonic() - then))
+    def standing(self, now: datetime | None = None) -> Standing:
+        """Where the machine is; `now` is by the server's clock, by default this machine's."""
+        return standing(self.heartbeat, self._stored, now or datetime.now(UTC))
 
-    def _set_clock(self) -> None:
-        """Learn the server's time once; from then on it is counted here, and costs nobody anything."""
-        self._client.write(self._clock_file, b"{}\n")
-        if server := self._client.modified(self._clock_file):
-            self._clock = (server, time.monotonic())
+    def silent_in_s(self) -> float | None:
+        """In how many seconds the machine is silent if nothing more is heard; None: it is, or cannot be."""
+        limit = silent_from(self.heartbeat, self._stored)
+        now = datetime.now(UTC)
+        if limit is None or self.standing(now).state is MachineState.SILENT:
+            return None
+        return max(_SHORTEST_WAIT_S, (limit - now).total_seconds())
+
+    def standing_without(self, exit_code: int) -> Standing:
+        """Where the machine is when its agent has left."""
+        if self.heartbeat and self.heartbeat.state in _LEFT_IN_ORDER:
+            return self.standing()
+        done, total = (self.heartbeat.done, self.heartbeat.total) if self.heartbeat else (0, 0)
+        detail = f"the agent ended with code {exit_code}"
+        return Standing(MachineState.FAILED, done, total, self._stored, detail)
 
     def ending(self, exit_code: int, last_words: str) -> str:
         """Why an agent that left left results missing; empty where it finished its job."""

@@ -10,6 +10,11 @@ __all__ = ["Deadline", "DeadlinePassedError"]
 class DeadlinePassedError(TimeoutError):
     """There is no time left to wait in."""
 
+    @classmethod
+    def of(cls, deadline: Deadline) -> DeadlinePassedError:
+        """That of a deadline."""
+        return cls(f"not done within {deadline.seconds:g} s")
+
 
 class Deadline:
     """`seconds` from now on the monotonic clock, which no correction of the time of day moves."""
@@ -30,5 +35,5 @@ class Deadline:
         """
         left = self.left()
         if left <= 0:
-            raise DeadlinePassedError(f"not done within {self.seconds:g} s")
+            raise DeadlinePassedError.of(self)
         return min(timeout_s, left)

@@ -10,7 +10,9 @@
       TransferError             a file did not get across
         TransientTransferError  ... and may if tried again: connection refused, cut or silent
           ServerFullError       ... once there is room on the server's disk
-        RefusedTransferError    ... and will not: wrong password, no permission, no such file
+        RefusedTransferError    ... and will not: no permission, no such file
+          LoginRefusedError     ... because the account is not known by this password
+          ContentConflictError  ... because a file of that name is there, with other content
         UntrustedServerError    ... because the server is not the one that the account names
       CampaignError             a campaign ended without what was asked of it
 
@@ -28,9 +30,11 @@ __all__ = [
     "EXIT_USER",
     "CampaignError",
     "ConfigurationError",
+    "ContentConflictError",
     "DocumentError",
     "FleetmarkError",
     "LeaseError",
+    "LoginRefusedError",
     "ModelError",
     "NewerDocumentError",
     "RefusedTransferError",
@@ -102,6 +106,14 @@ class ServerFullError(TransientTransferError):
 
 class RefusedTransferError(TransferError):
     """The server said no, and will say it again."""
+
+
+class LoginRefusedError(RefusedTransferError):
+    """The server does not know the account by this password."""
+
+
+class ContentConflictError(RefusedTransferError):
+    """A file of this name is there already, with other content, and is not replaced."""
 
 
 class UntrustedServerError(TransferError):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from protocol.documents import Document, Record
+from protocol.documents import Document, Record, Step
 from protocol.layout import CampaignId, FileName, MachineName, ModelName, Sha256, TestId
 
 __all__ = [
@@ -214,12 +215,21 @@ class ScheduledRun(Record):
     run: int = Field(ge=0, le=9999)
 
 
+def _to_version_2(job: dict[str, Any]) -> dict[str, Any]:
+    """Before there was a target, a run measured for its time; the default would end it sooner."""
+    measure = job.get("measure")
+    return {**job, "measure": {"interval_target": None, **measure}} if isinstance(measure, dict) else job
+
+
 class Job(Document):
     """The tests of one machine in one campaign, and the order of their runs."""
 
     kind: ClassVar[str] = "job"
+    current_version: ClassVar[int] = 2
+    steps: ClassVar[Mapping[int, Step]] = {1: _to_version_2}
     max_bytes: ClassVar[int] = 64 << 20
 
+    schema_version: Literal[2] = 2
     campaign: CampaignId
     machine: MachineName
     created_at: AwareDatetime

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -14,9 +15,10 @@ from typing import BinaryIO
 from protocol.errors import FleetmarkError, TransientTransferError, UserError
 from protocol.transfer_names import Digest
 
-__all__ = ["LocalPart", "local_part"]
+__all__ = ["LocalPart", "local_part", "remove_old_parts"]
 
 _CHUNK = 1 << 20
+_KEPT_S = 86_400.0
 _TAG_DIGITS = 16
 
 
@@ -98,6 +100,15 @@ def local_part(target: Path, wanted: Digest) -> Iterator[LocalPart]:
         if not (passing and path.exists() and path.stat().st_size):
             path.unlink(missing_ok=True)
         raise
+
+
+def remove_old_parts(folder: Path) -> None:
+    """Remove the parts below a folder that were not written to for a day and that nobody is writing."""
+    before = time.time() - _KEPT_S
+    for path in folder.rglob(".*.part-*"):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < before:
+                _remove_unused(path)
 
 
 def _open(target: Path, wanted: Digest) -> tuple[Path, BinaryIO]:

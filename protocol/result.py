@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from protocol.documents import Document, Record
+from protocol.documents import Document, Record, Step
 from protocol.job import TimedRegion
 from protocol.layout import CampaignId, MachineName, Sha256, TestId
+from protocol.result_version_1 import to_version_2
 from protocol.samples import Samples
 
 __all__ = [
@@ -22,6 +24,10 @@ __all__ = [
     "Status",
     "Surroundings",
 ]
+
+
+_Word = Annotated[str, Field(max_length=256)]
+"""What OpenVINO says in a word or a few: it stands in the table and on the site."""
 
 
 class Status(StrEnum):
@@ -65,16 +71,16 @@ class CompiledSettings(Record):
     requests: int | None = None
     """The infer requests that were used."""
     optimal_requests: int | None = None
-    hint: str | None = None
-    inference_precision: str | None = None
-    execution_mode: str | None = None
+    hint: _Word | None = None
+    inference_precision: _Word | None = None
+    execution_mode: _Word | None = None
     pinning: bool | None = None
     hyper_threading: bool | None = None
-    core_type: str | None = None
+    core_type: _Word | None = None
     hint_requests: int | None = None
     loaded_from_cache: bool | None = None
     """Whether the compiled model came from a cache, so that compiling took no time."""
-    execution_devices: tuple[str, ...] = ()
+    execution_devices: tuple[_Word, ...] = Field(default=(), max_length=64)
     device_requests: dict[str, int] = Field(default_factory=dict)
     """AUTO, MULTI, HETERO, BATCH: optimal number of infer requests of each device behind it."""
     split: dict[str, int] = Field(default_factory=dict)
@@ -158,11 +164,14 @@ class Result(Document):
     """One run of one test."""
 
     kind: ClassVar[str] = "result"
+    current_version: ClassVar[int] = 2
+    steps: ClassVar[Mapping[int, Step]] = {1: to_version_2}
     # 10 million inferences at worst: 2 × 8 bytes each that do not compress, in base64, are 204 MiB. 4 MiB for
     # the rest, as in other documents.
     max_bytes: ClassVar[int] = 208 << 20
     max_plain_bytes: ClassVar[int] = 4 << 20
 
+    schema_version: Literal[2] = 2
     campaign: CampaignId
     machine: MachineName
     test: TestId
@@ -172,7 +181,7 @@ class Result(Document):
     reason: Annotated[str, Field(max_length=20_000)] = ""
     """Why the status is not ok, in words; the full text of an exception where there was one."""
     started_at: AwareDatetime
-    openvino_version: str | None = None
+    openvino_version: _Word | None = None
     timed_region: TimedRegion = "inference"
     preprocessing: bool = False
     """Whether the compiled model does preprocessing, which is then in the timed region."""

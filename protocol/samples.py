@@ -94,10 +94,11 @@ class Samples(Record):
     wall_ns: int = Field(ge=0)
     """From the first start to after the last completion."""
     segments: int = Field(ge=1)
-    stopped: Stopped
-    harness_ns: float = Field(ge=0)
+    stopped: Stopped | None
+    """None: nobody noted it (version 1)."""
+    harness_ns: float | None = Field(ge=0)
     """The harness's own cost of an inference, measured on this machine by the same loop over a request that
-    does nothing."""
+    does nothing. None: nobody measured it (version 1)."""
 
     @model_validator(mode="after")
     def _of_one_length(self) -> Self:
@@ -113,8 +114,8 @@ class Samples(Record):
         *,
         wall_ns: int,
         segments: int,
-        stopped: Stopped,
-        harness_ns: float,
+        stopped: Stopped | None,
+        harness_ns: float | None,
     ) -> Self:
         """Samples from numbers as `array("Q").tobytes()` has them, put into the order of the starts.
 

@@ -14,6 +14,7 @@ import io
 import os
 import secrets
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -22,8 +23,17 @@ from typing import BinaryIO, Self, TypeVar
 
 from protocol.account import Account
 from protocol.deadline import Deadline
-from protocol.errors import DocumentError, RefusedTransferError, TransientTransferError, UserError
-from protocol.ftp_connection import FtpConnection, trust
+from protocol.errors import (
+    ContentConflictError,
+    DocumentError,
+    LoginRefusedError,
+    RefusedTransferError,
+    TransferError,
+    TransientTransferError,
+    UntrustedServerError,
+    UserError,
+)
+from protocol.ftp_connection import SLOWEST_BYTES_PER_S, FtpConnection, trust
 from protocol.local_part import LocalPart, local_part
 from protocol.retry import RetryPolicy, retried
 from protocol.transfer_failures import explain
@@ -35,7 +45,8 @@ _CHUNK = 64 << 10  # sent within one timeout, so that a slow line is not taken f
 _MAX_LISTING_BYTES = 16 << 20
 _NO_SUCH_FOLDER = "501 No such directory"
 _READ_ATTEMPTS = 3
-_SLOWEST_BYTES_PER_S = 64 << 10
+_FORGETS_REFUSAL_S = 600.0
+"""A refused password is not tried again for longer than a server counts failures, so that it bans nobody."""
 
 T = TypeVar("T")
 
@@ -46,13 +57,17 @@ class TransferClient:
     It connects when it is first used, trusts only the account's CA, and checks that the certificate is made
     out to the account's host. A connection that died is opened anew.
 
-    No call waits longer than `timeout_s` for the server to say something. What fails in passing is tried
-    again as `retry` says, and every method ends within its `deadline`: by default `operation_s`, and for a
-    file the time besides that it takes at 64 KiB/s.
+    No call waits longer than `timeout_s` for the server to say something, or to take something. What fails in
+    passing is tried again as `retry` says, and every method ends within its `deadline`: by default
+    `operation_s`, and for a file the time besides that it takes at 8 KiB/s.
+
+    `renew`, where it is given, is asked for a newer account when this one is refused or its CA does not vouch
+    for the server; None: there is none. A refused account is not tried again for ten minutes.
 
     Every method may raise:
         UntrustedServerError: the certificate is not vouched for, or is another host's.
-        RefusedTransferError: the server says no: wrong password, no permission, no such file.
+        LoginRefusedError: the server does not know the account by this password.
+        RefusedTransferError: the server says no: no permission, no such file.
         TransientTransferError: the connection was refused, cut or silent, or data arrived damaged, each time.
     """
 
@@ -63,8 +78,12 @@ class TransferClient:
         timeout_s: float = 30.0,
         operation_s: float = 60.0,
         retry: RetryPolicy | None = None,
+        renew: Callable[[], Account | None] | None = None,
     ) -> None:
         self._account = account
+        self._renew = renew or (lambda: None)
+        self._refusal: LoginRefusedError | None = None
+        self._refused_at = 0.0
         self._timeout_s = timeout_s
         self._operation_s = operation_s
         self._retry = retry or RetryPolicy()
@@ -95,18 +114,20 @@ class TransferClient:
         """Store `data` as `path`, whole or not at all.
 
         With `replace=False` a file that is there is left alone: with the same content there is nothing to do,
-        with another one RefusedTransferError is raised.
+        with another one ContentConflictError is raised.
         """
         wanted = Digest.of(data)
 
         def attempt(connection: FtpConnection, number: int) -> None:
-            if number > 1 or not replace:  # an attempt that failed may have got as far as the name
-                found = connection.digest(path)
-                if found == wanted:
-                    return
-                if found is not None and not replace:
-                    raise self._refused(path, "is there already with different content, and was not replaced")
-            self._put(connection, path, wanted, io.BytesIO(data))
+            # An attempt that failed may have got as far as the name.
+            if (number > 1 or not replace) and self._is_there(connection, path, wanted, replace=replace):
+                return
+            try:
+                self._put(connection, path, wanted, io.BytesIO(data))
+            except ftplib.error_perm:
+                # Somebody else may have been faster.
+                if replace or not self._is_there(connection, path, wanted, replace=False):
+                    raise
 
         self._operate("stored", path, attempt, deadline or self._deadline(wanted.size))
 
@@ -197,6 +218,15 @@ class TransferClient:
         """
         return self._operate("looked at", path, lambda connection, _: connection.modified(path), deadline)
 
+    def remove(self, path: PurePosixPath, *, deadline: Deadline | None = None) -> None:
+        """Delete a file. Nothing happens where there is none. A machine's account may not."""
+
+        def attempt(connection: FtpConnection, number: int) -> None:  # noqa: ARG001 - each is like the first
+            if connection.digest(path) is not None:
+                connection.delete(str(path))
+
+        self._operate("removed", path, attempt, deadline)
+
     # --- folders
 
     def list(self, path: PurePosixPath, *, deadline: Deadline | None = None) -> list[str]:
@@ -238,7 +268,7 @@ class TransferClient:
     # --- the connection
 
     def _deadline(self, size: int = 0) -> Deadline:
-        return Deadline(self._operation_s + size / _SLOWEST_BYTES_PER_S)
+        return Deadline(self._operation_s + size / SLOWEST_BYTES_PER_S)
 
     def _operate(
         self,
@@ -258,12 +288,12 @@ class TransferClient:
             try:
                 return action(connection, number)
             except ftplib.error_perm as error:
-                raise self._explained(error, what) from error
+                raise self._explained(error, what, within) from error
             except (RefusedTransferError, DocumentError):
                 raise
             except (ftplib.Error, OSError, EOFError) as error:
                 self._drop()
-                raise self._explained(error, what) from error
+                raise self._explained(error, what, within) from error
             except BaseException:
                 self._drop()  # in the middle of a transfer the next reply would be that of this one
                 raise
@@ -274,16 +304,37 @@ class TransferClient:
         if self._connection is not None and self._connection.is_stale():
             self._drop()
         if self._connection is None:
-            if self._context is None:
-                self._context = trust(self._account)
-            connection = FtpConnection(self._context, timeout_s=self._timeout_s, deadline=deadline)
             try:
-                connection.log_in(self._account)
-            except (ftplib.Error, OSError, EOFError) as error:
-                raise self._explained(error, f"could not log in as {self._account.user}") from error
-            self._connection = connection
+                self._connection = self._logged_in(deadline)
+            except (LoginRefusedError, UntrustedServerError):
+                if not self._take_newer_account():
+                    raise
+                self._connection = self._logged_in(deadline)
         self._connection.deadline = deadline
         return self._connection
+
+    def _logged_in(self, deadline: Deadline) -> FtpConnection:
+        if self._refusal is not None and time.monotonic() - self._refused_at < _FORGETS_REFUSAL_S:
+            raise LoginRefusedError(str(self._refusal), advice=self._refusal.advice)
+        if self._context is None:
+            self._context = trust(self._account)
+        connection = FtpConnection(self._context, timeout_s=self._timeout_s, deadline=deadline)
+        try:
+            connection.log_in(self._account)
+        except (ftplib.Error, OSError, EOFError) as error:
+            failure = self._explained(error, f"could not log in as {self._account.user}", deadline)
+            if isinstance(failure, LoginRefusedError):
+                self._refusal, self._refused_at = failure, time.monotonic()
+            raise failure from error
+        return connection
+
+    def _take_newer_account(self) -> bool:
+        newer = self._renew()
+        if newer is None:
+            return False
+        self._account, self._context, self._refusal = newer, None, None
+        self._server = f"{newer.host}:{newer.port}"
+        return True
 
     def _drop(self) -> None:
         if self._connection is not None:
@@ -303,11 +354,24 @@ class TransferClient:
                 connection.store(temporary, _chunks(stream, offset), offset=offset)
             self._check_stored(connection, temporary, wanted)
             self._name(connection, temporary, path, wanted)
-        except (ftplib.error_perm, TransientTransferError):
+        except (ftplib.error_perm, TransientTransferError) as error:
+            if isinstance(error, TransientTransferError) and wanted.size >= RESUMED_BYTES:
+                raise  # what arrived may be its beginning
             # What may delete cleans up; a machine may not, and writes over it the next time.
             with contextlib.suppress(ftplib.Error, OSError, EOFError):
                 connection.delete(str(temporary))
             raise
+
+    def _is_there(
+        self, connection: FtpConnection, path: PurePosixPath, wanted: Digest, *, replace: bool
+    ) -> bool:
+        """Whether the file is there with this content; with another one and not to be replaced: an error."""
+        found = connection.digest(path)
+        if found is not None and found != wanted and not replace:
+            raise ContentConflictError(
+                f"{self._server}: {path}: is there already with different content, and was not replaced"
+            )
+        return found == wanted
 
     def _check_stored(self, connection: FtpConnection, temporary: PurePosixPath, wanted: Digest) -> None:
         found = connection.digest(temporary)
@@ -361,8 +425,8 @@ class TransferClient:
     def _refused(self, path: PurePosixPath, sentence: str) -> RefusedTransferError:
         return RefusedTransferError(f"{self._server}: {path}: {sentence}")
 
-    def _explained(self, error: Exception, what: str) -> Exception:
-        return explain(error, server=self._server, what=what, timeout_s=self._timeout_s)
+    def _explained(self, error: Exception, what: str, deadline: Deadline) -> TransferError:
+        return explain(error, server=self._server, what=what, timeout_s=self._timeout_s, deadline=deadline)
 
 
 def _arrived(connection: FtpConnection, temporary: PurePosixPath, wanted: Digest, stream: BinaryIO) -> int:

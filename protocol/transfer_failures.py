@@ -6,8 +6,9 @@ import ftplib
 import socket
 import ssl
 
-from protocol.deadline import DeadlinePassedError
+from protocol.deadline import Deadline, DeadlinePassedError
 from protocol.errors import (
+    LoginRefusedError,
     RefusedTransferError,
     ServerFullError,
     TransferError,
@@ -24,7 +25,9 @@ _NOT_YET_VALID, _EXPIRED = 9, 10  # OpenSSL's numbers, X509_V_ERR_…
 _OTHER_NAME = (62, 64)  # host name and IP address
 
 
-def explain(error: Exception, *, server: str, what: str, timeout_s: float) -> TransferError:
+def explain(
+    error: Exception, *, server: str, what: str, timeout_s: float, deadline: Deadline
+) -> TransferError:
     """The error that `error` means, where `what` was under way; every branch says why and what to do."""
     where = f"{server}: {what}"
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -35,8 +38,8 @@ def explain(error: Exception, *, server: str, what: str, timeout_s: float) -> Tr
     if isinstance(error, ftplib.Error):
         return _from_reply(error, where)
     advice = "Try again later."
-    if isinstance(error, DeadlinePassedError):
-        why = str(error)
+    if isinstance(error, TimeoutError) and not deadline.left():
+        why = str(DeadlinePassedError.of(deadline))
         advice = "Try again later; where it goes on, the network is too slow for this file."
     elif isinstance(error, TimeoutError):
         why = f"no answer within {timeout_s:g} s"
@@ -58,13 +61,11 @@ def _from_reply(error: ftplib.Error, where: str) -> TransferError:
     reply = " ".join(str(error).split())[:_MAX_REPLY_CHARS]
     message = f"{where}: the server answered: {reply}"
     if isinstance(error, ftplib.error_perm):
-        wrong_login = reply.startswith(_LOGIN_REFUSED)
-        return RefusedTransferError(
-            message,
-            advice="Check that the account file is the one that this server handed out."
-            if wrong_login
-            else "",
-        )
+        if reply.startswith(_LOGIN_REFUSED):
+            return LoginRefusedError(
+                message, advice="Check that the account file is the newest that this server handed out."
+            )
+        return RefusedTransferError(message)
     if reply.startswith(_NO_SPACE):
         return ServerFullError(message, advice="Make room on the server's disk.")
     return TransientTransferError(message, advice="Try again later.")

@@ -88,7 +88,9 @@ def _run(spec: RunSpec, folder: Path, phases: _Phases, report: dict[str, Any]) -
     report["warmup_inferences"] = warm.latency_ns.size + 1
     gc.disable()
     before = reader.read()
+    begin_ns = time.monotonic_ns()
     trace = phases.run("measure", measure, pool, _length(spec), warm)
+    report["measured_ns"] = (begin_ns, time.monotonic_ns())
     report["conditions"] = compare(reader, before, reader.read())
     report |= check_outputs(_outputs(pool, compiled.outputs_size))
     del feed  # the values that were copied had to live until here

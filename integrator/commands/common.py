@@ -14,6 +14,7 @@ from integrator.config import Campaign, Lab, ModelEntry, load_both
 from integrator.models import PreparedModel, prepare
 from integrator.plan import Plan, make_plan
 from integrator.progress import LiveProgress
+from integrator.rejected import summary
 from integrator.resources import CACHE
 from integrator.store import CampaignStore
 from integrator.topologies import TOPOLOGIES
@@ -86,5 +87,7 @@ def carry_through(plan: Plan, out: Path, *, replace: bool) -> None:
 
 
 def say_where(store: CampaignStore, console: Console) -> None:
-    """Name what was written."""
+    """Name what was written, and say whether anything was left out of it."""
+    if rejected := summary(store.rejected):
+        console.print(f"\n{rejected}", soft_wrap=True)
     console.print(f"\nTable: {store.csv}\nSite:  {store.site / 'index.html'}", soft_wrap=True)

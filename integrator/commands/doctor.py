@@ -13,6 +13,7 @@ from rich.console import Console
 from integrator.commands.common import errors
 from integrator.launch.describe import describe_here
 from integrator.machine_report import print_machine
+from integrator.rejected import Rejections
 from integrator.store import CampaignStore
 from protocol.errors import UserError
 from protocol.machine import MachineDescription
@@ -57,7 +58,7 @@ def _collected(folder: Path) -> list[MachineDescription]:
     """
     store = CampaignStore(folder)
     record = store.read_record()
-    found = store.read_machines(record)
+    found = store.read_machines(record, Rejections("folder"))
     for name in record.machines:
         if name not in found:
             errors().print(f"{name}: no description came back", markup=False)

@@ -53,6 +53,10 @@ class LocalAgent:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
 
+    def wait_for_end(self) -> None:
+        """Sleep until the agent has left."""
+        self._process.wait()
+
     def wait(self, timeout_s: float) -> bool:
         """Whether the agent left in time; it is killed otherwise, and its run with it."""
         try:

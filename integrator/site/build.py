@@ -12,6 +12,7 @@ from pathlib import Path
 import jinja2
 from pandas import DataFrame
 
+from integrator.rejected import NOTHING_REJECTED, RejectedFiles
 from integrator.resources import find
 from integrator.site.cells import clean_text, first_words
 from integrator.site.data import CampaignFacts, View, as_json, view_of
@@ -35,6 +36,7 @@ def build_site(
     raw: Path | None,
     raw_names: Mapping[str, Collection[str]],
     csv: bytes | Path,
+    rejected: RejectedFiles = NOTHING_REJECTED,
 ) -> Path:
     """Write the site of one campaign to the folder `target`, in place of the site that is there.
 
@@ -46,6 +48,7 @@ def build_site(
         raw: a folder of raw results, `<machine>/<test_id>.<run>.json.gz`.
         raw_names: by machine, those of them that the table is made of; the site carries these.
         csv: the table as a CSV file, which the site carries as `data/results.csv`.
+        rejected: what machines sent and was not taken.
 
     Returns:
         The page to open, `target/index.html`.
@@ -62,7 +65,7 @@ def build_site(
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
         staged, previous = Path(temporary) / "new", Path(temporary) / "previous"
         raw_files = _copy_raw(raw, raw_names, staged / "data" / "raw") if raw else {}
-        view = view_of(table, machines=machines, campaign=campaign, raw_files=raw_files)
+        view = view_of(table, machines=machines, campaign=campaign, raw_files=raw_files, rejected=rejected)
         _write(staged, view, csv)
         if target.exists():
             target.rename(previous)

@@ -30,6 +30,7 @@ CellKind = Literal["text", "number", "note", "missing"]
 
 # Three significant digits are shown as plain decimals inside these bounds, and as powers of ten outside.
 _SMALLEST_PLAIN, _LARGEST_PLAIN = 1e-4, 1e12
+_MOST_CHARS = 21_000
 _CONTROLS = {code: 0x2400 + code for code in range(0x20) if code not in (0x09, 0x0A)}
 _CONTROLS |= {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
 # Lone surrogates, and the last two code points of every plane.
@@ -59,7 +60,12 @@ MISSING = Cell("missing", "")
 
 
 def clean_text(text: str) -> str:
-    """Text without what HTML and terminals cannot carry; control characters become visible signs."""
+    """Text without what HTML and terminals cannot carry; control characters become visible signs.
+
+    It is cut where it is longer than any reason may be: machines send documents of megabytes.
+    """
+    if len(text) > _MOST_CHARS:
+        text = f"{text[:_MOST_CHARS]} […]"
     text = text.replace("\r\n", "\n").translate(_CONTROLS)
     return _NOT_CHARACTERS.sub("\ufffd", text)
 

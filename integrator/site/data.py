@@ -14,6 +14,7 @@ from datetime import datetime
 
 from pandas import DataFrame
 
+from integrator.rejected import NOTHING_REJECTED, RejectedFiles
 from integrator.site.answers import BestTable, best_tables
 from integrator.site.cells import (
     Cell,
@@ -33,6 +34,7 @@ from protocol.result import Status
 
 __all__ = ["CampaignFacts", "Summary", "View", "as_json", "rows_of", "view_of"]
 
+_MOST_REJECTED = 100
 _FLOATING = {"f32", "f16", "bf16"}
 _NUMBERS = {column.key for column in COLUMNS if column.kind != "text"} | {
     "latency_p95_ms",
@@ -84,6 +86,15 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class RejectedFile:
+    """A file that a machine sent and that is not in the table."""
+
+    machine: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """Everything that the site shows."""
 
@@ -94,6 +105,9 @@ class View:
     machines: tuple[MachineFacts, ...]
     groups: tuple[Group, ...]
     """The columns that have something to say here."""
+    rejected: tuple[RejectedFile, ...] = ()
+    rejected_more: int = 0
+    """How many beyond those that are shown."""
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -107,6 +121,7 @@ def view_of(
     machines: Mapping[str, MachineDescription],
     campaign: CampaignFacts,
     raw_files: Mapping[str, Sequence[str]] | None = None,
+    rejected: RejectedFiles = NOTHING_REJECTED,
 ) -> View:
     """Work out what to show. `raw_files` names each machine's raw result files, `<test_id>.<run>.json.gz`."""
     rows = rows_of(table, raw_files=raw_files)
@@ -119,6 +134,11 @@ def view_of(
         rows=rows,
         machines=tuple(machine_facts(name, described.get(name)) for name in names),
         groups=_groups(rows),
+        rejected=tuple(
+            RejectedFile(*map(clean_text, (file.machine, file.name, file.reason)))
+            for file in rejected.files[:_MOST_REJECTED]
+        ),
+        rejected_more=len(rejected.files[_MOST_REJECTED:]) + sum(rejected.more.values()),
     )
 
 
@@ -142,6 +162,8 @@ def as_json(view: View) -> dict[str, object]:
         "summary": asdict(view.summary),
         "columns": [asdict(column) for column in COLUMNS],
         "machines": [asdict(machine) for machine in view.machines],
+        "rejected": [asdict(file) for file in view.rejected],
+        "rejected_more": view.rejected_more,
         "rows": [
             {**row.values, "raw": [{"run": file.run, "href": file.href} for file in row.raw]}
             for row in view.rows

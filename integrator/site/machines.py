@@ -11,6 +11,7 @@ from protocol.machine import Cache, Configuration, Device, Fingerprint, MachineD
 __all__ = ["Fact", "MachineFacts", "fact_labels", "machine_facts"]
 
 _NOT_DESCRIBED = "no description of this machine has arrived"
+_MOST_LINES = 100
 _NO_REASON = "the agent gave no reason"
 
 
@@ -69,12 +70,11 @@ def _hardware(reader: _Reader, fingerprint: Fingerprint) -> _Rows:
         "logical cores": reader.text("logical_cores", fingerprint.logical_cores),
         "hyper-threading": reader.text("smt", _on(fingerprint.smt)),
         "instruction sets": reader.text("isa", " ".join(fingerprint.isa) or None),
-        "caches": [_cache(cache) for cache in fingerprint.caches] or reader.text("caches", None),
+        "caches": reader.items("caches", [_cache(cache) for cache in fingerprint.caches] or None),
         "NUMA nodes": reader.text("numa_nodes", fingerprint.numa_nodes),
         "memory": reader.text("memory_gib", _memory(fingerprint.memory_gib)),
         "hypervisor": _hypervisor(reader, fingerprint.hypervisor),
-        "OpenVINO devices": [_device(device) for device in fingerprint.devices]
-        or reader.text("devices", None),
+        "OpenVINO devices": reader.items("devices", [_device(d) for d in fingerprint.devices] or None),
     }
 
 
@@ -135,7 +135,8 @@ class _Reader:
         """Several lines; none is a fact too."""
         if values is None:
             return self.text(field, None)
-        return [clean_text(value) for value in values] or ["none"]
+        shown = [clean_text(value) for value in values[:_MOST_LINES]] or ["none"]
+        return [*shown, f"and {len(values) - _MOST_LINES} more"] if len(values) > _MOST_LINES else shown
 
     def pairs(
         self, field: str, values: Mapping[str, object] | None, *, unit: str = ""

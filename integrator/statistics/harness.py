@@ -21,6 +21,8 @@ def harness_share(
     sync:   cost of an inference × iterations ÷ wall-clock time
     async:  that ÷ the smaller of streams and requests, whose threads bear the cost side by side
     """
+    if samples.harness_ns is None:
+        return None
     share = samples.harness_ns / 1e9 * run.iterations / run.wall_s
     if scenario is Scenario.SYNC:
         return share

@@ -79,6 +79,7 @@ def test_times_are_whole_in_both_regions(run: Run, scenario: str, timed_region: 
     # Requests that are never idle: Little's law. In sync the loop's own time is missing from the latencies.
     busy = latencies.sum() / samples.wall_ns
     assert 0.5 * requests < busy <= requests
+    assert samples.harness_ns is not None
     assert 50 < samples.harness_ns < 1e6
 
 

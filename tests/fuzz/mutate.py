@@ -179,8 +179,17 @@ def _other_zlib(rng: random.Random, text: str) -> str:
 
 
 def _other_numbers(rng: random.Random, text: str) -> str:
-    planes = zlib.decompress(base64.b64decode(text))
+    planes = _unpacked(text)
     return base64.b64encode(zlib.compress(broken_bytes(rng, planes))).decode()
+
+
+def _unpacked(text: str) -> bytes:
+    """Numbers of version 1 are not compressed."""
+    data = base64.b64decode(text)
+    try:
+        return zlib.decompress(data)
+    except zlib.error:
+        return data
 
 
 def _bomb(rng: random.Random, text: str) -> str:
@@ -188,8 +197,7 @@ def _bomb(rng: random.Random, text: str) -> str:
 
 
 def _large(rng: random.Random, text: str) -> str:
-    planes = zlib.decompress(base64.b64decode(text))
-    return base64.b64encode(zlib.compress(b"\xff" * len(planes))).decode()
+    return base64.b64encode(zlib.compress(b"\xff" * len(_unpacked(text)))).decode()
 
 
 def _letters(rng: random.Random, text: str) -> str:

@@ -5,6 +5,7 @@ The property of all: a document, or one of fleetmark's own errors with a message
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import random
@@ -15,9 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from agent.lease import Sighting, remaining_s
+from ftp_server.account_file import AccountsDocument
 from integrator.machine_report import facts_of
 from integrator.merge import merge
+from integrator.rejected import Rejections, keep_rejections, read_rejections, summary
 from integrator.store import CampaignRecord, CampaignStore
+from protocol.account import Account
 from protocol.errors import DocumentError, UserError
 from protocol.job import (
     Hint,
@@ -32,6 +37,7 @@ from protocol.job import (
     ScheduledRun,
 )
 from protocol.layout import result_name, split_result_name
+from protocol.lease import Lease
 from protocol.machine import MachineDescription
 from protocol.result import Result
 from protocol.status import Heartbeat
@@ -59,7 +65,7 @@ _CONDITIONS: dict[str, Any] = {
     "unknown": {"steal_cores": "not in a virtual machine"},
 }
 _RESULT: dict[str, Any] = {
-    "schema_version": 1,
+    "schema_version": 2,
     "campaign": "fuzz",
     "machine": "box",
     "test": "tiny-sync-b1",
@@ -79,6 +85,16 @@ _RESULT: dict[str, Any] = {
     ),
 }
 _FAILED = _RESULT | {"status": "failed", "reason": "RuntimeError: no", "samples": None, "conditions": None}
+_PLAIN = base64.b64encode(b"".join((n * 400_000).to_bytes(8, "little") for n in range(1, 61))).decode()
+_OLDER = _RESULT | {
+    "schema_version": 1,
+    "samples": {
+        "start_ns": {"count": 60, "base64": _PLAIN},
+        "latency_ns": {"count": 60, "base64": _PLAIN},
+        "wall_ns": 24_000_000,
+        "clock_step_ns": 7,
+    },
+}
 _HEARTBEAT: dict[str, Any] = {
     "schema_version": 1,
     "campaign": "fuzz",
@@ -162,6 +178,38 @@ _JOB = Job(
     ),
     schedule=tuple(ScheduledRun(test="tiny-sync-b1", run=run) for run in range(2)),
 )
+_OLDER_JOB = json.loads(_JOB.to_bytes()) | {"schema_version": 1}
+_OLDER_JOB["measure"] = {k: v for k, v in _OLDER_JOB["measure"].items() if k != "interval_target"}
+_LEASE: dict[str, Any] = {
+    "schema_version": 1,
+    "machine": "box",
+    "term": 3,
+    "holder": "node-7-0123abcd",
+    "lifetime_s": 600.0,
+    "renewal": 2,
+    "released": False,
+}
+_PASSWORD = "tell-it-nobody"
+_ACCOUNT: dict[str, Any] = {
+    "schema_version": 1,
+    "host": "lab.example",
+    "port": 2121,
+    "user": "box",
+    "password": _PASSWORD,
+    "ca_certificate": "-----BEGIN CERTIFICATE-----",
+}
+_ACCOUNTS: dict[str, Any] = {
+    "schema_version": 1,
+    "accounts": [
+        {"name": "box", "role": "machine", "password_argon2id": "$argon2id$v=19$", "created_at": _NOW},
+        {"name": "boss", "role": "integrator", "password_argon2id": "$argon2id$v=19$", "created_at": _NOW},
+    ],
+}
+_REJECTED: dict[str, Any] = {
+    "schema_version": 1,
+    "files": [{"machine": "box", "name": "x.gz", "reason": "is not the name of a result", "found": "server"}],
+    "more": {"folder": 7},
+}
 _RECORD: dict[str, Any] = {
     "schema_version": 1,
     "campaign": "fuzz",
@@ -195,7 +243,7 @@ def _text(*documents: dict[str, Any]) -> Callable[[random.Random], bytes]:
 
 
 def _result_gzip(rng: random.Random) -> bytes:
-    return packed(rng, _text(_RESULT, _FAILED)(rng))
+    return packed(rng, _text(_RESULT, _OLDER, _FAILED)(rng))
 
 
 def _refused(error: DocumentError | UserError) -> bool:
@@ -236,6 +284,64 @@ def _feed_machine(data: bytes) -> bool:
     for _ in facts_of(machine):
         pass
     return True
+
+
+def _feed_lease(data: bytes) -> bool:
+    try:
+        lease = Lease.from_bytes(data, source="a lease")
+    except DocumentError as error:
+        return _refused(error)
+    # What was taken can be judged and renewed.
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    assert 0 <= remaining_s(Sighting(lease, moment, moment), "me-1") < 9 * 86400
+    lease.model_copy(update={"renewal": lease.renewal + 1}).to_bytes()
+    return True
+
+
+def _feed_account(data: bytes) -> bool:
+    try:
+        account = Account.from_bytes(data, source="an account")
+    except DocumentError as error:
+        _refused(error)
+        said = str(error)
+    else:
+        assert Account.from_bytes(account.to_bytes(), source="again") == account
+        return True
+    assert _PASSWORD not in said
+    return False
+
+
+def _feed_accounts(data: bytes) -> bool:
+    """As the server reads its own file, which a person may have edited."""
+    try:
+        accounts = AccountsDocument.from_bytes(data, source="accounts.json")
+    except DocumentError as error:
+        return _refused(error)
+    accounts.to_bytes()
+    return True
+
+
+def _feed_job(data: bytes) -> bool:
+    try:
+        job = Job.from_bytes(data, source="a job")
+    except DocumentError as error:
+        return _refused(error)
+    assert Job.from_bytes(job.to_bytes(), source="again") == job
+    return True
+
+
+def _feed_rejected(data: bytes) -> bool:
+    """The integrator's own list; what cannot be read counts as nothing, and is written anew."""
+    with tempfile.TemporaryDirectory(prefix="fuzz-", dir=_MEMORY) as name:
+        file = Path(name) / "rejected.json"
+        file.write_bytes(data)
+        rejected = Rejections("folder")
+        rejected.add("box", "\x1b[2J" * 300, "because\n" * 300)
+        keep_rejections(file, rejected)
+        kept = read_rejections(file)
+        assert kept.files[-1] == rejected.files[-1]
+        assert summary(file).isprintable()
+    return len(kept.files) > 1
 
 
 def _name(rng: random.Random) -> bytes:
@@ -279,8 +385,11 @@ def _feed_folder(data: bytes) -> bool:
             jobs = store.read_jobs(record) if record.machines == ("box",) else ()
         except (DocumentError, UserError) as error:
             return _refused(error)
-        store.read_machines(CampaignRecord.model_validate(_RECORD))
-        results = {job.machine: store.read_results(job).taken for job in jobs}
+        rejected = Rejections("folder")
+        store.read_machines(CampaignRecord.model_validate(_RECORD), rejected)
+        results = {job.machine: store.read_results(job, rejected) for job in jobs}
+        keep_rejections(store.rejected, rejected)
+        assert len(read_rejections(store.rejected).files) == len(rejected.files), "a rejection was lost"
         assert all(len({r.run for r in found}) == len(found) for found in results.values()), "a run twice"
         merge(jobs, results, {})
     return True
@@ -289,9 +398,14 @@ def _feed_folder(data: bytes) -> bool:
 _MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # no disk wears out
 
 TARGETS = (
-    Target("result", 50, _result_gzip, _feed_result),
-    Target("heartbeat", 20, _text(_HEARTBEAT), _feed_heartbeat),
-    Target("machine", 19, _text(_MACHINE), _feed_machine),
-    Target("name", 10, _name, _feed_name),
+    Target("result", 45, _result_gzip, _feed_result),
+    Target("heartbeat", 15, _text(_HEARTBEAT), _feed_heartbeat),
+    Target("machine", 15, _text(_MACHINE), _feed_machine),
+    Target("name", 8, _name, _feed_name),
+    Target("lease", 6, _text(_LEASE), _feed_lease),
+    Target("account", 3, _text(_ACCOUNT), _feed_account),
+    Target("accounts", 2, _text(_ACCOUNTS), _feed_accounts),
+    Target("job", 3, _text(json.loads(_JOB.to_bytes()), _OLDER_JOB), _feed_job),
+    Target("rejected", 2, _text(_REJECTED), _feed_rejected),
     Target("folder", 1, _folder, _feed_folder),
 )

@@ -316,7 +316,8 @@ class TestInterruption:
         heartbeat = bench.heartbeat(folder)
         assert heartbeat.state is AgentState.FAILED
         assert heartbeat.detail.endswith(
-            "job of schema version 99, but this program knows versions up to 1 Update fleetmark on this side."
+            "job of schema version 99, but this program knows versions up to 2. "
+            "Update fleetmark on machine box."
         )
 
 

@@ -7,6 +7,7 @@ import csv
 import gzip
 import json
 import os
+import re
 import signal
 import statistics
 import struct
@@ -385,6 +386,7 @@ class TestInterruption:
             _, said = process.communicate(timeout=60)
         assert process.returncode == 130
         assert "Interrupted; collecting what was measured" in said
+        assert re.search(r"^box: waiting, \d+ of \d+ done$", said, re.MULTILINE)
         assert "Traceback" not in said
         assert workers(desk) == set()
         assert agents(desk) == []
@@ -396,6 +398,18 @@ class TestInterruption:
         assert missing
         assert {row["reason"] for row in missing} == {"the campaign was interrupted before this test was run"}
         assert "partial" in (desk / "out/site/index.html").read_text()
+
+    def test_an_agent_that_was_killed_is_seen_to_have_failed(self, desk: Path) -> None:
+        with running(desk, duration_s=20) as process:
+            find_worker(desk, "measure")
+            (agent,) = agents(desk)
+            os.kill(agent, signal.SIGKILL)
+            _, said = process.communicate(timeout=60)
+        assert process.returncode == 1
+        standings = re.findall(r"^box: (waiting|running|silent|failed|finished)(.*)$", said, re.MULTILINE)
+        assert [state for state, _ in standings] == ["waiting", "running", "failed"]
+        assert standings[-1][1] == ": the agent ended with code -9"
+        assert {row["status"] for row in table(desk)} == {"not_run"}
 
     def test_the_agent_ends_with_the_integrator(self, desk: Path) -> None:
         with running(desk, duration_s=20) as process:

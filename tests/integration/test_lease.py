@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.lease import LeaseKeeper
+from agent.lease import LeaseKeeper, Patience
 from agent.stop import Stop
+from integrator.deliver import remove_old_terms
 from protocol.errors import LeaseError, RefusedTransferError
 from protocol.job import Measure
-from protocol.layout import clock_file, lease_file, machine_folder
+from protocol.layout import clock_file, lease_file, machine_folder, split_lease_name
 from protocol.result import Status
 from protocol.transfer import TransferClient
 from tests.integration.conftest import Bench, find_worker
@@ -119,6 +120,61 @@ class TestKeeper:
                 won = race(agents, stop)
                 assert won.count(True) == 1, won
                 agents[won.index(True)].release()
+
+    def test_a_lease_stored_before_the_servers_clock_was_set_back_ends_too(
+        self, bench: Bench, stop: Stop, tmp_path: Path
+    ) -> None:
+        """Its holder has died, and by the server's clock it lies a day in the future."""
+        clock = [0.0]
+        patience = Patience(lambda: clock[0])
+        with keeper(bench, "first-1") as first, TransferClient(bench.account) as client:
+            first.acquire(60, stop=stop)
+            age_lease(bench, tmp_path / "server", -86400)
+            for seconds, taken in ((0, False), (64, False), (66, True)):
+                clock[0] = seconds  # an agent that looks now and then, with a new keeper each time
+                again = LeaseKeeper("box", "second-1", client, slack_s=0, patience=patience)
+                if not taken:
+                    with pytest.raises(LeaseError, match="agent first-1 works on it"):
+                        again.acquire(60, stop=stop)
+            again.acquire(60, stop=stop)
+
+    def test_the_integrator_removes_old_terms_and_nobody_is_misled(
+        self, bench: Bench, stop: Stop, tmp_path: Path
+    ) -> None:
+        with keeper(bench, "cut-off-1") as cut_off, keeper(bench, "second-1") as second:
+            cut_off.acquire(60, stop=stop)
+            for _ in range(3):
+                age_lease(bench, tmp_path / "server", 100)
+                second.acquire(60, stop=stop)
+                second.release()
+            second.acquire(60, stop=stop)
+            remove_old_terms("box", bench.operator)
+            left = [name for name in bench.operator.list(machine_folder("box")) if split_lease_name(name)]
+            assert left == ["lease.5.json"]
+            second.check()
+            # The next term after its own is gone, so that alone would say that the machine is still its own.
+            with pytest.raises(LeaseError, match="agent second-1 has taken it over"):
+                cut_off.check()
+            remove_old_terms("box", bench.operator)
+            second.check()
+
+    def test_an_agent_whose_lease_ran_out_takes_no_term_that_was_removed(
+        self, bench: Bench, stop: Stop, tmp_path: Path
+    ) -> None:
+        clock = [0.0]
+        with keeper(bench, "second-1") as second, TransferClient(bench.account) as client:
+            first = LeaseKeeper("box", "first-1", client, slack_s=0, now=lambda: clock[0])
+            first.acquire(60, stop=stop)
+            age_lease(bench, tmp_path / "server", 100)
+            second.acquire(60, stop=stop)
+            second.release()
+            second.acquire(60, stop=stop)
+            remove_old_terms("box", bench.operator)
+            clock[0] = 61
+            with pytest.raises(LeaseError, match="agent second-1 has taken it over"):
+                first.cover(60)
+            assert not first._take(2, 60)  # as if it had been removed right after the look
+            second.check()
 
     def test_a_taking_is_never_overwritten(self, bench: Bench, stop: Stop) -> None:
         with keeper(bench, "first-1") as first, TransferClient(bench.account) as client:

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from agent.holder import Holder, holder_name
-from agent.lease import Sighting, newest_term, remaining_s
+from agent.lease import Patience, Sighting, newest_term, remaining_s
 from protocol.errors import UserError
 from protocol.lease import Lease
 
 WRITTEN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def seen(age_s: float, **changes: Any) -> Sighting:
+def seen(age_s: float, known_s: float = 0.0, **changes: Any) -> Sighting:
     fields: dict[str, Any] = {"machine": "box", "term": 3, "holder": "first-1", "lifetime_s": 100.0}
-    return Sighting(Lease(**{**fields, **changes}), WRITTEN, WRITTEN + timedelta(seconds=age_s))
+    return Sighting(Lease(**{**fields, **changes}), WRITTEN, WRITTEN + timedelta(seconds=age_s), known_s)
 
 
 @pytest.mark.parametrize(
@@ -30,12 +30,33 @@ def seen(age_s: float, **changes: Any) -> Sighting:
         (seen(105), 0.0),
         (seen(86400), 0.0),
         (seen(-86400), 105.0),
+        (seen(-86400, known_s=60), 45.0),
+        (seen(-86400, known_s=105), 0.0),
+        (seen(60, known_s=10), 45.0),
         (seen(0, released=True), 0.0),
         (seen(0, holder="me-1"), 0.0),
     ],
 )
 def test_how_long_a_machine_is_somebody_elses(sighting: Sighting | None, expected: float) -> None:
     assert remaining_s(sighting, "me-1") == expected
+
+
+def test_patience_begins_anew_with_each_renewal() -> None:
+    clock = [0.0]
+    patience = Patience(lambda: clock[0])
+    first = seen(0).lease
+    renewed = first.model_copy(update={"renewal": 1})
+    known = []
+    for at, lease, written in (
+        (0, first, WRITTEN),
+        (50, first, WRITTEN),
+        (60, renewed, WRITTEN),
+        (90, renewed, WRITTEN),
+        (95, renewed, WRITTEN + timedelta(seconds=1)),
+    ):
+        clock[0] = at
+        known.append(patience.known_s(lease, written))
+    assert known == [0, 50, 0, 30, 0]
 
 
 def test_the_newest_term_counts() -> None:

@@ -13,6 +13,7 @@ import pytest
 from integrator.columns import COLUMNS
 from integrator.merge import merge, to_csv
 from integrator.publish import publish
+from integrator.rejected import Rejections
 from integrator.store import CampaignRecord, CampaignStore
 from protocol.errors import UserError
 from protocol.job import Job, ModelFile, ModelRef, Scenario
@@ -312,7 +313,7 @@ class TestStore:
         store = self.store(tmp_path)
         result = ok(SYNC.id, 0)
         self.put(store, f"{SYNC.id}.0.json.gz", result.to_gzip())
-        assert store.read_results(job()).taken == (result,)
+        assert store.read_results(job(), Rejections("folder")) == (result,)
         assert store.read_jobs(store.read_record()) == (job(),)
 
     @pytest.mark.parametrize(
@@ -334,9 +335,9 @@ class TestStore:
         store = self.store(tmp_path)
         self.put(store, name, data)
         self.put(store, f"{ASYNC.id}.0.json.gz", ok(ASYNC.id, 0).to_gzip())
-        found = store.read_results(job())
-        assert [result.test for result in found.taken] == [ASYNC.id]
-        assert [rejection.name for rejection in found.rejected] == [name]
+        rejected = Rejections("folder")
+        assert [result.test for result in store.read_results(job(), rejected)] == [ASYNC.id]
+        assert [rejection.name for rejection in rejected.files] == [name]
         assert [record.message for record in caplog.records if record.message.startswith("rejected: box")]
 
     def test_a_foreign_campaign_file_does_not_make_a_folder_ours(self, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from integrator.rejected import RejectedFiles, Rejection
 from integrator.site.build import build_site, render_index
 from integrator.site.cells import clean_text, count_cell, first_words, format_number, number_cell, to_text
 from integrator.site.data import as_json, view_of
@@ -208,6 +209,25 @@ def test_text_from_a_machine_stays_text(text: str) -> None:
     ]
     assert holders
     assert {element.tag for element in holders} == {f"{HTML}bdi"}
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_rejected_files_are_listed_and_stay_text(text: str) -> None:
+    files = tuple(Rejection(machine="m", name=text, reason=f"{text} {n}", found="server") for n in range(150))
+    html = page_of(sample.row(), rejected=RejectedFiles(files=files, more={"folder": 7}))
+    tree = parse(html)
+    section = next(element for element in tree.iter(f"{HTML}section") if element.get("id") == "rejected")
+    assert f"{text} 99" in text_of(section)
+    assert f"{text} 100" not in text_of(section)
+    assert "57 more are not listed here" in text_of(section)
+    assert [text_of(script) for script in tree.iter(f"{HTML}script")] == [""]
+    assert {element.tag for element in section.iter() if element.text and text in element.text} == {
+        f"{HTML}bdi"
+    }
+
+
+def test_without_rejected_files_there_is_no_word_of_them() -> None:
+    assert "ejected" not in page_of(sample.row())
 
 
 def test_long_reason_is_there_in_full_and_folded() -> None:
