@@ -13,7 +13,7 @@ class DeadlinePassedError(TimeoutError):
     @classmethod
     def of(cls, deadline: Deadline) -> DeadlinePassedError:
         """That of a deadline."""
-        return cls(f"not done within {deadline.seconds:g} s")
+        return cls(f"not done within {round(deadline.seconds, 1):g} s")
 
 
 class Deadline:
