@@ -294,7 +294,7 @@ class JobRunner:
         return text.replace(f"{home}/", "HOME/") if home else text
 
     def _push_the_rest(self, *, enough: Callable[[], bool] = lambda: False) -> None:
-        """Empty the spool; a server that is away for a moment is waited for.
+        """Empty the spool; a server that is away for a moment is waited for, unless this agent is to stop.
 
         Raises:
             TransferError: results still wait on disk.
@@ -302,9 +302,10 @@ class JobRunner:
         deadline = time.monotonic() + _LAST_PUSH_S
         pause = 0.5
         while (error := self._push()) and not enough():
-            if not isinstance(error, TransientTransferError) or time.monotonic() + pause > deadline:
+            too_late = self._stop.is_set() or time.monotonic() + pause > deadline
+            if too_late or not isinstance(error, TransientTransferError):
                 raise error
-            time.sleep(pause)
+            self._stop.wait(pause)
             pause *= 2
 
     def _say(

@@ -10,7 +10,6 @@ one; it takes the next one itself, or has lost the machine.
 from __future__ import annotations
 
 import logging
-import select
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -146,7 +145,7 @@ class LeaseKeeper:
             if name != said:
                 _log.info("machine %s: waiting for agent %s, at most %.0f s more", self._machine, name, left)
                 said = name
-            _sleep(stop, min(patience, _LOOK_EVERY_S, max(left, 0.2)))
+            stop.wait(min(patience, _LOOK_EVERY_S, max(left, 0.2)))
 
     def cover(self, seconds: float) -> None:
         """See that the machine is this agent's for `seconds` from now, even if nothing more is heard of it.
@@ -265,9 +264,3 @@ class LeaseKeeper:
             f"machine {self._machine}: agent {name} has taken it over; this agent stops, with its results",
             advice="Let only one agent run for a machine. This one was silent for longer than its lease.",
         )
-
-
-def _sleep(stop: Stop, seconds: float) -> None:
-    poller = select.poll()
-    poller.register(stop.fileno(), select.POLLIN)
-    poller.poll(seconds * 1000)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import select
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -97,22 +96,16 @@ def poll(login: Login, *, work: Path, models: ModelCache, stop: Stop, every_s: f
             continue
         except (LeaseError, TransferError) as error:
             _log.warning("%s; trying again in %g s", error, every_s)
-        _sleep(stop, every_s)
+        stop.wait(every_s)
 
 
 def _wait_for_another(login: Login, stop: Stop, every_s: float) -> None:
     """Until the account file holds another account, or this one may be tried again without harm."""
     until = time.monotonic() + _REFUSED_S
     while not stop.is_set() and time.monotonic() < until:
-        _sleep(stop, min(every_s, _LOOK_AT_FILE_S))
+        stop.wait(min(every_s, _LOOK_AT_FILE_S))
         if login.renewed():
             return
-
-
-def _sleep(stop: Stop, seconds: float) -> None:
-    poller = select.poll()
-    poller.register(stop.fileno(), select.POLLIN)
-    poller.poll(seconds * 1000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 from types import FrameType
 from typing import Self
@@ -33,6 +34,12 @@ class Stop:
     def is_set(self) -> bool:
         """Whether to stop."""
         return self._set
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, until told to stop."""
+        poller = select.poll()
+        poller.register(self._reader, select.POLLIN)
+        poller.poll(seconds * 1000)
 
     def fileno(self) -> int:
         """A descriptor that becomes readable when the flag is set."""
