@@ -14,6 +14,8 @@
           LoginRefusedError     ... because the account is not known by this password
           ContentConflictError  ... because a file of that name is there, with other content
         UntrustedServerError    ... because the server is not the one that the account names
+      LaunchError               an agent could not be started, asked or ended
+        UnreachableError        ... because its machine or engine does not answer, and may later
       CampaignError             a campaign ended without what was asked of it
 
 Anything else that reaches the top of a program is a bug and ends it with exit code 2.
@@ -33,6 +35,7 @@ __all__ = [
     "ContentConflictError",
     "DocumentError",
     "FleetmarkError",
+    "LaunchError",
     "LeaseError",
     "LoginRefusedError",
     "ModelError",
@@ -41,6 +44,7 @@ __all__ = [
     "ServerFullError",
     "TransferError",
     "TransientTransferError",
+    "UnreachableError",
     "UntrustedServerError",
     "UserError",
 ]
@@ -118,6 +122,14 @@ class ContentConflictError(RefusedTransferError):
 
 class UntrustedServerError(TransferError):
     """The server's certificate is not vouched for by the CA that the account names."""
+
+
+class LaunchError(FleetmarkError):
+    """An agent could not be started, asked or ended."""
+
+
+class UnreachableError(LaunchError):
+    """The machine of an agent, or its engine, does not answer: the same call may succeed later."""
 
 
 class CampaignError(FleetmarkError):
