@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 OLDEST_PYTHON ?= $(BIN)/python
 LOCKS := requirements
+# Tests side by side. Tests that share a thing (a lab of containers) name a group and stay with one worker.
+WORKERS ?= 2
 
 .PHONY: help demo test lint oldest lock schemas clean
 
@@ -21,7 +23,7 @@ demo: $(VENV)/.run
 	@$(BIN)/fleetmark demo
 
 test: lint oldest
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
