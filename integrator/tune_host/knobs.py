@@ -6,7 +6,7 @@ Set as there: frequency governor, turbo, lowest frequency, address randomisation
 perf_event_max_sample_rate, and the interrupts of isolated processors.
 
 Set in addition, because inference meets it: the energy preference and the platform profile (both rule
-the clock where the governor does not), the boost of AMD and ARM, automatic NUMA balancing (moves pages in a run),
+the clock where the governor does not), the boost of AMD and ARM, automatic NUMA balancing (moves pages in a run)
 and the NMI watchdog (takes a performance counter and interrupts every core).
 
 Left alone:

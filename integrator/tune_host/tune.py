@@ -77,7 +77,7 @@ class Host:
         return state if state and state.boot_id == self._boot_id() else None
 
     def apply(self, *, leave: Collection[str] = ()) -> Outcome:
-        """Set what is not set. What was before is on disk first; a second call keeps what the first one found.
+        """Set what is not set. What was before is on disk first; a second call keeps what the first found.
 
         Raises:
             UserError: the state cannot be kept, so nothing was written.
