@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from integrator.doctor.finding import Check, Finding, Health
@@ -11,9 +11,9 @@ from integrator.doctor.script import HostAnswer
 from integrator.statistics.conditions import MAX_OTHER_LOAD, MAX_STEAL
 from integrator.tune_host.knobs import KNOBS, hints, processors, ranges
 
-__all__ = ["TUNE", "Placement", "judge_noise"]
+__all__ = ["NOISE", "Placement", "judge_noise"]
 
-TUNE = "Set it on the machine for the campaign: sudo fleetmark tune-host --apply"
+_TUNE = "Set it on the machine for the campaign: sudo fleetmark tune-host --apply"
 _MIN_LOAD_CORES = 0.3
 """Below that it is the system's own work, and that of asking."""
 _MAX_SWAPPED_BYTES = 64 << 20
@@ -29,8 +29,8 @@ _KNOBS = {
 _HIDDEN = {Check.GOVERNOR, Check.TURBO}
 """Where the kernel does not show them, they may still be at work: in the hypervisor."""
 _TURBO = (
-    "Set it off for the campaign with `sudo fleetmark tune-host --apply`, or leave it on where the numbers have to "
-    "be those that users get."
+    "Set it off for the campaign with `sudo fleetmark tune-host --apply`, or leave it on where the numbers "
+    "have to be those that users get."
 )
 
 
@@ -45,22 +45,7 @@ class Placement:
 
 def judge_noise(host: HostAnswer, placement: Placement) -> list[Finding]:
     """A finding for each thing that makes numbers scatter."""
-    judges: dict[Check, Callable[[HostAnswer, Placement], Finding]] = {
-        **{check: _knob(check) for check in (Check.GOVERNOR, Check.ENERGY, Check.PROFILE)},
-        Check.TURBO: _knob(Check.TURBO),
-        Check.LOAD: _load,
-        Check.STEAL: _steal,
-        Check.LIMITS: _limits,
-        Check.THREADS: _threads,
-        Check.ISOLATED: _isolated,
-        Check.SWAP: _swap,
-        Check.HUGE_PAGES: _huge_pages,
-        Check.RANDOMISATION: _knob(Check.RANDOMISATION),
-        Check.NUMA: _numa,
-        Check.POWER: _power,
-        Check.THROTTLED: _throttled,
-    }
-    return [judge(host, placement) for judge in judges.values()]
+    return [judge(host, placement) for judge in _JUDGES.values()]
 
 
 def _knob(check: Check) -> Callable[[HostAnswer, Placement], Finding]:
@@ -80,7 +65,7 @@ def _knob(check: Check) -> Callable[[HostAnswer, Placement], Finding]:
             check=check,
             health=Health.WARN,
             said=f"{now}: {knob.why[0].lower()}{knob.why[1:].rstrip('.')}",
-            remedy=_TURBO if check is Check.TURBO else TUNE,
+            remedy=_TURBO if check is Check.TURBO else _TUNE,
         )
 
     return judge
@@ -248,6 +233,20 @@ def _unknown(check: Check, why: str) -> Finding:
     return Finding(check=check, health=Health.UNKNOWN, said=why)
 
 
-def judges() -> Iterator[Check]:
-    """The checks that `judge_noise` makes."""
-    yield from (finding.check for finding in judge_noise(HostAnswer(), Placement()))
+_JUDGES: dict[Check, Callable[[HostAnswer, Placement], Finding]] = {
+    **{check: _knob(check) for check in (Check.GOVERNOR, Check.ENERGY, Check.PROFILE)},
+    Check.TURBO: _knob(Check.TURBO),
+    Check.LOAD: _load,
+    Check.STEAL: _steal,
+    Check.LIMITS: _limits,
+    Check.THREADS: _threads,
+    Check.ISOLATED: _isolated,
+    Check.SWAP: _swap,
+    Check.HUGE_PAGES: _huge_pages,
+    Check.RANDOMISATION: _knob(Check.RANDOMISATION),
+    Check.NUMA: _numa,
+    Check.POWER: _power,
+    Check.THROTTLED: _throttled,
+}
+NOISE = tuple(_JUDGES)
+"""The checks that `judge_noise` makes."""
