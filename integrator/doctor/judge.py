@@ -175,8 +175,8 @@ def _seen(names: str, machine: LabMachine, inside: Inside, seen: tuple[str, ...]
         check=Check.DEVICES,
         health=Health.FAIL,
         said=f"{said}, and not {', '.join(absent)}",
-        remedy="Give the container its files (devices: [/dev/dri, /dev/accel]) and an image with their drivers, "
-        "or take the device out of lab.yaml; its tests would be `unsupported`.",
+        remedy="Give the container its files (devices: [/dev/dri, /dev/accel]) and an image with their "
+        "drivers, or take the device out of lab.yaml; its tests would be `unsupported`.",
     )
 
 
