@@ -259,5 +259,5 @@ def test_machines_that_could_not_reach_or_enter_the_server(tmp_path: Path) -> No
             "5:12: machines[0].name: a needs the key account, its hand-over file, because server.account is "
             "given; fleetmark machine add a writes one"
         ),
-        "6:39: machines[1].account: an agent that waits has its hand-over file already; remove this key",
+        "6:40: machines[1].account: an agent that waits has its hand-over file already; remove this key",
     ]
