@@ -43,8 +43,8 @@ class Connection:
 class ClockReading:
     """The machine's clock between two readings of ours; Unix times in seconds.
 
-    What was read first was read after we asked, what was read last before we had the answer. How the time on the
-    way was shared is not known.
+    What was read first was read after we asked, what was read last before we had the answer. How the time on
+    the way was shared is not known.
     """
 
     asked_s: float

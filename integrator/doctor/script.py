@@ -1,7 +1,8 @@
 """What is asked of a machine's own system: one shell script, and its answer taken apart.
 
-One script for every machine, whether over SSH, in a container or on this computer: one round trip, and nothing
-has to be installed there but a shell, grep and awk. It only reads, for a second, in which it watches the load.
+One script for every machine, whether over SSH, in a container or on this computer: one round trip, and
+nothing has to be installed there but a shell, grep and awk. It only reads, for a second, in which it watches
+the load.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ Follows pyperf's `system tune`, for inference that takes seconds on all cores in
 Set as there: frequency governor, turbo, lowest frequency, address randomisation (which has to be on),
 perf_event_max_sample_rate, and the interrupts of isolated processors.
 
-Set in addition, because inference meets it: the energy preference and the platform profile (both rule the clock
-where the governor does not), the boost of AMD and ARM, automatic NUMA balancing (moves pages in a run), and the
-NMI watchdog (takes a performance counter and interrupts every core).
+Set in addition, because inference meets it: the energy preference and the platform profile (both rule the
+clock where the governor does not), the boost of AMD and ARM, automatic NUMA balancing (moves pages in a run),
+and the NMI watchdog (takes a performance counter and interrupts every core).
 
 Left alone:
 - Isolated processors: a parameter of the kernel's start, and wrong for inference on all cores. What is
