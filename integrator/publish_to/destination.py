@@ -14,8 +14,8 @@ __all__ = ["DEFAULT_BRANCH", "Destination", "Folder", "GitBranch", "Sftp", "pars
 DEFAULT_BRANCH = "gh-pages"
 _GIT = ("git+ssh", "git+https", "git+file")
 _FORMS = (
-    "A folder, sftp://user@host/path, git+ssh://user@host/path, git+https://host/path, git+file:///path, or a "
-    "local repository with --branch."
+    "A folder, sftp://user@host/path, git+ssh://user@host/path, git+https://host/path, git+file:///path, "
+    "or a local repository with --branch."
 )
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")

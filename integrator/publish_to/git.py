@@ -118,7 +118,7 @@ class _Repository:
         return self.git("commit-tree", tree, *above, "-m", message, environment=environment).strip()
 
     def push(self, commit: str, *, last: bool) -> bool:
-        """Whether the branch took the commit; False where it has moved meanwhile and this is not the `last` try."""
+        """Whether the branch took the commit; False where it has moved meanwhile, but for the `last` try."""
         refs = f"{commit}:refs/heads/{self.target.branch}"
         done = self._run("push", "--quiet", "--porcelain", "--", self.target.url, refs)
         if done.returncode == 0:
