@@ -1,18 +1,15 @@
 """Asking a machine whose agent runs in a container: over its engine, and over ssh where that leads to it.
 
-Three questions at once, because each costs round trips: the machine's system (over ssh), the engine and its image, and
-the way to the FTP server (a connection that sshd makes). Then, where the image is there, a container of it that lives
-for a moment: it sees what an agent would see, and answers all of it where there is no ssh.
+Three questions at once, because each costs round trips: the machine's system (over ssh), the engine and its
+image, and the way to the FTP server (a connection that sshd makes). Then, where the image is there, a
+container of it that lives for a moment: it sees what an agent would see, and answers all of it where there is
+no ssh.
 """
 
 from __future__ import annotations
 
-import re
-import shlex
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import paramiko
 
@@ -29,14 +26,13 @@ from integrator.doctor.answers import (
 )
 from integrator.doctor.ask import HostSaid, doors_reached, host_by, inside_of, script_words
 from integrator.doctor.finding import Check
+from integrator.doctor.look_inside import look_inside
 from integrator.doctor.meeting import KNOCK_TIMEOUT_S, Door, MeetingPoint
-from integrator.doctor.script import MAX_ANSWER_BYTES, SCRIPT, HostAnswer
 from integrator.doctor.within import Question, trouble_of
 from integrator.launch.engine import Engine
-from integrator.launch.hardware import cpus_of_node, groups_of_devices
 from integrator.launch.image import image_id
 from integrator.launch.ssh import HostKeyError, Ssh
-from protocol.errors import FleetmarkError, LaunchError, UnreachableError
+from protocol.errors import FleetmarkError, UnreachableError
 
 __all__ = ["DockerAsk", "Send"]
 
@@ -45,25 +41,16 @@ _ENGINE_TIMEOUT_S = 35.0
 _HOST_TIMEOUT_S = 30.0
 _INSIDE_TIMEOUT_S = 90.0
 _SEND_TIMEOUT_S = 7200.0
-_LABEL = "fleetmark.doctor"
 
 Send = Callable[[Engine, str], float]
 """Sends an image by its name; the seconds that it took."""
 
-_INSIDE = r"""
-echo "openvino $(python -I -m agent.machine.devices 2>&1 | tail -n 1)"
-python -I -c '
-import socket, sys
-for door in sys.argv[1:]:
-    host, _, port = door.rpartition(":")
-    try:
-        with socket.create_connection((host, int(port)), 10) as connection:
-            connection.settimeout(10)
-            print("heard", door, connection.recv(200).decode("ascii", "replace").splitlines()[:1])
-    except OSError as error:
-        print("missed", door, error.strerror or error)
-' $DOORS
-"""
+
+@dataclass(frozen=True, slots=True)
+class _InsideSaid:
+    host: HostSaid
+    inside: Inside
+    server: ServerAnswer | Trouble
 
 
 @dataclass(frozen=True)
@@ -82,64 +69,61 @@ class DockerAsk:
             connection = Connection(Check.REACHABLE, connection)
         if connection.broken:
             return Answers(connection)
-        return self._ask_connected(machine, point, connection)
-
-    def _connect(self) -> Connection:
-        ssh = self.engine.ssh
-        try:
-            if ssh is not None:
-                ssh.transport()
-                return Connection(login=f"as {self.start.address.user}")
-            self.engine.client()
-        except HostKeyError as error:
-            return Connection(Check.HOST_KEY, trouble_of(error))
-        except UnreachableError as error:
-            # An engine of this computer that is down is no machine that is out of reach.
-            return self._reached_or_not(error) if ssh is None else Connection(Check.REACHABLE, trouble_of(error))
-        except FleetmarkError as error:
-            return Connection() if ssh is None else Connection(Check.LOGIN, trouble_of(error))
-        return Connection()
-
-    def _reached_or_not(self, error: FleetmarkError) -> Connection:
-        if self.start.address.kind == "unix":
-            return Connection()
-        return Connection(Check.REACHABLE, trouble_of(error))
-
-    def _ask_connected(self, machine: LabMachine, point: MeetingPoint, connection: Connection) -> Answers:
         ssh = self.engine.ssh
         engine = Question("asking the engine", self._engine)
         host = Question("reading /proc and /sys", lambda: self._host(ssh)) if ssh else None
-        server = (
-            Question("connecting to the FTP server", lambda: self._server(ssh, machine, point)) if ssh else None
-        )
-        engine_said = engine.within(_ENGINE_TIMEOUT_S)
-        image: ImageAnswer | Trouble | None = None
-        inside: _InsideSaid | Trouble | None = None
-        if isinstance(engine_said, EngineAnswer):
-            image = Question("looking for the image", self._image).within(
-                _SEND_TIMEOUT_S if self.send else _ENGINE_TIMEOUT_S
-            )
-            if isinstance(image, ImageAnswer) and image.there:
-                inside = Question("looking from inside a container", lambda: self._inside(machine, point)).within(
-                    _INSIDE_TIMEOUT_S
-                )
+        server = Question("going to the FTP server", lambda: _server(ssh, machine, point)) if ssh else None
+        said = engine.within(_ENGINE_TIMEOUT_S)
+        image, inside = self._image_and_inside(machine, point, said)
         return _together(
-            connection,
-            engine_said,
-            image,
+            Answers(connection, engine=said, image=image),
             host.within(_HOST_TIMEOUT_S) if host else None,
             server.within(_HOST_TIMEOUT_S) if server else None,
             inside,
         )
 
+    def _connect(self) -> Connection:
+        try:
+            if self.engine.ssh is not None:
+                self.engine.ssh.transport()
+                return Connection(login=f"as {self.start.address.user}")
+            self.engine.client()
+        except HostKeyError as error:
+            return Connection(Check.HOST_KEY, trouble_of(error))
+        except FleetmarkError as error:
+            return self._broken(error)
+        return Connection()
+
+    def _broken(self, error: FleetmarkError) -> Connection:
+        kind = self.start.address.kind
+        if kind == "unix":
+            return Connection()  # this computer is reached; what is wrong with its engine is said of the
+            engine
+        if isinstance(error, UnreachableError):
+            return Connection(Check.REACHABLE, trouble_of(error))
+        return Connection(Check.LOGIN, trouble_of(error)) if kind == "ssh" else Connection()
+
     def _engine(self) -> EngineAnswer:
         with self.engine.asked("asking for its version") as client:
             return EngineAnswer(str(client.version()["Version"]))
 
+    def _image_and_inside(
+        self, machine: LabMachine, point: MeetingPoint, engine: EngineAnswer | Trouble
+    ) -> tuple[ImageAnswer | Trouble | None, _InsideSaid | Trouble | None]:
+        if isinstance(engine, Trouble):
+            return None, None
+        seconds = _SEND_TIMEOUT_S if self.send else _ENGINE_TIMEOUT_S
+        image = Question("looking for the image", self._image).within(seconds)
+        if isinstance(image, Trouble) or not image.there:
+            return image, None
+        inside = Question("looking from inside a container", lambda: self._inside(machine, point))
+        return image, inside.within(_INSIDE_TIMEOUT_S)
+
     def _image(self) -> ImageAnswer:
-        there = image_id(self.engine, self.image) is not None
-        if there or self.send is None:
-            return ImageAnswer(self.image, there)
+        if image_id(self.engine, self.image) is not None:
+            return ImageAnswer(self.image, there=True)
+        if self.send is None:
+            return ImageAnswer(self.image, there=False)
         try:
             return ImageAnswer(self.image, there=True, sent_s=self.send(self.engine, self.image))
         except FleetmarkError as error:
@@ -149,30 +133,89 @@ class DockerAsk:
         words = script_words(self.start.devices)
         return host_by(lambda: ssh.run(words, timeout_s=_HOST_TIMEOUT_S).output.encode())
 
-    def _server(self, ssh: Ssh, machine: LabMachine, point: MeetingPoint) -> ServerAnswer | Trouble | None:
-        try:
-            return doors_reached(machine, point, lambda door: _through(ssh, door), "from there")
-        except _NotForwardedError:
-            return Trouble(
-                "its sshd makes no connections for others (AllowTcpForwarding)",
-                "Send the image (--send-images): then the way to the server is tried from inside a container.",
-                sure=False,
-            )
-
     def _inside(self, machine: LabMachine, point: MeetingPoint) -> _InsideSaid:
-        doors = () if point.trouble else point.doors_of(machine)
-        asked = time.time()
-        text = self._in_container(doors)
-        answered = time.time()
-        lines = text.splitlines()
-        answers = {
-            (words[1], words[0]): words[2] if len(words) > _PARTS - 1 else ""
-            for line in lines
-            if line.startswith(("heard ", "missed ")) and len(words := line.split(" ", _PARTS - 1)) >= _PARTS - 1
-        }
-        del asked, answered
-        return _InsideSaid(
-            host=host_by(lambda: text.encode()),
-            inside=inside_of(next((line[9:] for line in lines if line.startswith("openvino ")), "")),
-            server=doors_reached(machine, point, lambda door: _heard(door, answers), "from inside a container"),
+        try:
+            doors = () if point.trouble else point.doors_of(machine)
+        except FleetmarkError:
+            doors = ()  # said where the server is judged
+        text = ""
+
+        def run() -> bytes:
+            nonlocal text
+            text = look_inside(self.engine, self.start, self.image, doors)
+            return text.encode()
+
+        host = host_by(run)
+        devices = [line.partition(" ")[2] for line in text.splitlines() if line.startswith("openvino ")]
+        server = doors_reached(machine, point, lambda door: _heard(text, door), "from inside a container")
+        return _InsideSaid(host, inside_of(devices[-1] if devices else ""), server)
+
+
+def _together(
+    answers: Answers,
+    host: HostSaid | Trouble | None,
+    server: ServerAnswer | Trouble | None,
+    inside: _InsideSaid | Trouble | None,
+) -> Answers:
+    """What was seen over ssh goes first for the machine, and what was seen from inside for the agent."""
+    if isinstance(inside, _InsideSaid):
+        host = host if host is not None and not isinstance(host, Trouble) else inside.host
+    facts = None if host is None or isinstance(host, Trouble) else host
+    return Answers(
+        connection=answers.connection,
+        engine=answers.engine,
+        image=answers.image,
+        host=facts[0] if facts else host if isinstance(host, Trouble) else None,
+        clock=facts[1] if facts else None,
+        inside=Inside(trouble=inside) if isinstance(inside, Trouble) else inside.inside if inside else None,
+        server=inside.server if isinstance(inside, _InsideSaid) else server,
+    )
+
+
+class _NotForwardedError(OSError):
+    """sshd may not connect for us, which says nothing of the way."""
+
+
+def _server(ssh: Ssh, machine: LabMachine, point: MeetingPoint) -> ServerAnswer | Trouble:
+    try:
+        return doors_reached(machine, point, lambda door: _through(ssh, door), "from there")
+    except _NotForwardedError:
+        return Trouble(
+            "not tried: its sshd connects nobody (AllowTcpForwarding), and there is no container to try it from",
+            "Send the image with --send-images, or allow it in /etc/ssh/sshd_config on the machine.",
+            sure=False,
         )
+
+
+def _through(ssh: Ssh, door: Door) -> str:
+    """Let the machine's sshd connect: nothing has to be installed there."""
+    try:
+        channel = ssh.transport().open_channel(
+            "direct-tcpip", (door.host, door.port), ("127.0.0.1", 0), timeout=KNOCK_TIMEOUT_S
+        )
+    except paramiko.ChannelException as error:
+        if error.code == paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED:
+            raise _NotForwardedError from error
+        raise OSError(error.text or "no connection") from error
+    except paramiko.SSHException as error:
+        raise OSError(str(error)) from error
+    with channel:
+        channel.settimeout(KNOCK_TIMEOUT_S)
+        return channel.recv(200).decode(errors="replace")
+
+
+def _heard(text: str, door: Door) -> str:
+    """What a container heard at a door.
+
+    Raises:
+        OSError: it was not let in.
+    """
+    where = f"{door.host}:{door.port} "
+    for line in text.splitlines():
+        for word in ("heard ", "missed "):
+            if line.startswith(word + where):
+                rest = line.removeprefix(word + where)
+                if word == "heard ":
+                    return rest
+                raise OSError(rest)
+    raise OSError("the container did not say")
