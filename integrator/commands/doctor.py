@@ -67,8 +67,8 @@ def doctor(
         sys.stdout.write("\n")
         return
     console = Console(highlight=False)
-    for machine in machines:
-        print_machine(machine, console, properties=properties)
+    for described in machines:
+        print_machine(described, console, properties=properties)
 
 
 def _look_at(path: Path, names: list[str], *, send_images: bool, everything: bool, as_json: bool) -> None:

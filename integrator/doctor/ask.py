@@ -18,8 +18,16 @@ from integrator.doctor.script import SCRIPT, HostAnswer, parse
 from integrator.doctor.within import Question, trouble_of
 from protocol.errors import FleetmarkError
 
-__all__ = ["Ask", "HostSaid", "ask_here", "ask_nobody", "doors_reached", "host_by", "inside_of",
-"script_command"]
+__all__ = [
+    "Ask",
+    "HostSaid",
+    "ask_here",
+    "ask_nobody",
+    "doors_reached",
+    "host_by",
+    "inside_of",
+    "script_command",
+]
 
 _T = TypeVar("_T")
 _HOST_TIMEOUT_S = 30.0
@@ -57,10 +65,14 @@ def host_by(run: Callable[[], bytes]) -> HostSaid:
 
 def ask_here(machine: LabMachine, point: MeetingPoint) -> Answers:
     """This computer, on which the agent is a process beside the integrator."""
-    host = Question("reading /proc and /sys", lambda: host_by(_run_here)) inside = Question("listing
-    OpenVINO's devices", _devices_here) server = Question("connecting to the FTP server", lambda:
-    doors_reached(machine, point, from_here, "from here")) said = host.within(_HOST_TIMEOUT_S) seen =
-    inside.within(_DEVICES_TIMEOUT_S) return Answers(
+    host = Question("reading /proc and /sys", lambda: host_by(_run_here))
+    inside = Question("listing OpenVINO's devices", _devices_here)
+    server = Question(
+        "connecting to the FTP server", lambda: doors_reached(machine, point, from_here, "from here")
+    )
+    said = host.within(_HOST_TIMEOUT_S)
+    seen = inside.within(_DEVICES_TIMEOUT_S)
+    return Answers(
         connection=Connection(),
         host=said if isinstance(said, Trouble) else said[0],
         clock=None if isinstance(said, Trouble) else said[1],
@@ -100,14 +112,18 @@ def inside_of(text: str) -> Inside:
         names = tuple(str(device["name"]) for device in said["devices"])
         return Inside(openvino=str(said["version"]).partition("-")[0], devices=names)
     except (ValueError, LookupError, TypeError):
-        return Inside(trouble=Trouble(f"OpenVINO does not list its devices: {text.strip()[-300:] or 'no
-        word'}"))
+        return Inside(
+            trouble=Trouble(f"OpenVINO does not list its devices: {text.strip()[-300:] or 'no word'}")
+        )
 
 
 def _run_here() -> bytes:
-    done = subprocess.run(
-        script_command(()), check=False, capture_output=True, stdin=subprocess.DEVNULL,
-        timeout=_HOST_TIMEOUT_S
+    done = subprocess.run(  # noqa: S603  # our own words
+        script_command(()),
+        check=False,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=_HOST_TIMEOUT_S,
     )
     return done.stdout
 

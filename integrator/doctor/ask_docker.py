@@ -97,8 +97,7 @@ class DockerAsk:
     def _broken(self, error: FleetmarkError) -> Connection:
         kind = self.start.address.kind
         if kind == "unix":
-            return Connection()  # this computer is reached; what is wrong with its engine is said of the
-            engine
+            return Connection()  # this computer is reached; of its engine is said what is wrong with it
         if isinstance(error, UnreachableError):
             return Connection(Check.REACHABLE, trouble_of(error))
         return Connection(Check.LOGIN, trouble_of(error)) if kind == "ssh" else Connection()
@@ -131,7 +130,11 @@ class DockerAsk:
 
     def _host(self, ssh: Ssh) -> HostSaid:
         words = script_words(self.start.devices)
-        return host_by(lambda: ssh.run(words, timeout_s=_HOST_TIMEOUT_S).output.encode())
+
+        def run() -> bytes:
+            return ssh.run(words, timeout_s=_HOST_TIMEOUT_S).output.encode()
+
+        return host_by(run)
 
     def _inside(self, machine: LabMachine, point: MeetingPoint) -> _InsideSaid:
         try:
@@ -181,7 +184,7 @@ def _server(ssh: Ssh, machine: LabMachine, point: MeetingPoint) -> ServerAnswer 
         return doors_reached(machine, point, lambda door: _through(ssh, door), "from there")
     except _NotForwardedError:
         return Trouble(
-            "not tried: its sshd connects nobody (AllowTcpForwarding), and there is no container to try it from",
+            "not tried: its sshd connects nobody (AllowTcpForwarding), and no container is there to try",
             "Send the image with --send-images, or allow it in /etc/ssh/sshd_config on the machine.",
             sure=False,
         )
@@ -194,7 +197,7 @@ def _through(ssh: Ssh, door: Door) -> str:
             "direct-tcpip", (door.host, door.port), ("127.0.0.1", 0), timeout=KNOCK_TIMEOUT_S
         )
     except paramiko.ChannelException as error:
-        if error.code == paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED:
+        if error.code == paramiko.common.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED:
             raise _NotForwardedError from error
         raise OSError(error.text or "no connection") from error
     except paramiko.SSHException as error:

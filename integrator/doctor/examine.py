@@ -96,7 +96,7 @@ def _begin(
     places: threading.Semaphore,
     done: Told,
 ) -> Future[MachineHealth]:
-    """One machine in a thread of its own, which a machine that hangs cannot make anybody wait for at the end."""
+    """One machine in a thread of its own, for which nobody waits at the end where it hangs."""
     future: Future[MachineHealth] = Future()
 
     def run() -> None:

@@ -6,7 +6,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -69,7 +69,7 @@ class MeetingPoint:
 
 @contextmanager
 def meeting_point(lab: Lab) -> Iterator[MeetingPoint]:
-    """The lab's own server, or something that answers where the integrator's would, as long as the context lasts."""
+    """The lab's own server, or something that answers where the integrator's would, for the time being."""
     if lab.server.account is not None:
         yield _own(lab.server.account)
         return
@@ -118,10 +118,8 @@ def _stand_in(server: ServerSection) -> Iterator[MeetingPoint]:
 
 def _close(one: socket.socket) -> None:
     """Close a listening socket so that the thread in accept() wakes up."""
-    try:
+    with suppress(OSError):
         one.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
     one.close()
 
 
@@ -193,6 +191,6 @@ def seen(door: Door, heard: str, error: str, seen_from: str) -> ServerAnswer:
         seen_from,
         Trouble(
             f"{door} is another server {seen_from}: it says {heard.strip()[:60]!r}",
-            "Correct server.advertise in lab.yaml: under that name or address the machine finds somebody else.",
+            "Correct server.advertise in lab.yaml: the machine finds somebody else there.",
         ),
     )
