@@ -25,6 +25,7 @@ __all__ = [
     "ask_nobody",
     "doors_reached",
     "host_by",
+    "host_here",
     "inside_of",
     "script_command",
 ]
@@ -65,7 +66,7 @@ def host_by(run: Callable[[], bytes]) -> HostSaid:
 
 def ask_here(machine: LabMachine, point: MeetingPoint) -> Answers:
     """This computer, on which the agent is a process beside the integrator."""
-    host = Question("reading /proc and /sys", lambda: host_by(_run_here))
+    host = Question("reading /proc and /sys", lambda: host_here(()))
     inside = Question("listing OpenVINO's devices", _devices_here)
     server = Question(
         "connecting to the FTP server", lambda: doors_reached(machine, point, from_here, "from here")
@@ -117,9 +118,14 @@ def inside_of(text: str) -> Inside:
         )
 
 
-def _run_here() -> bytes:
+def host_here(devices: tuple[str, ...]) -> HostSaid:
+    """What this computer's own system says."""
+    return host_by(lambda: _run_here(devices))
+
+
+def _run_here(devices: tuple[str, ...]) -> bytes:
     done = subprocess.run(  # noqa: S603  # our own words
-        script_command(()),
+        script_command(devices),
         check=False,
         capture_output=True,
         stdin=subprocess.DEVNULL,

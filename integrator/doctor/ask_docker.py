@@ -24,7 +24,7 @@ from integrator.doctor.answers import (
     ServerAnswer,
     Trouble,
 )
-from integrator.doctor.ask import HostSaid, doors_reached, host_by, inside_of, script_words
+from integrator.doctor.ask import HostSaid, doors_reached, host_by, host_here, inside_of, script_words
 from integrator.doctor.finding import Check
 from integrator.doctor.look_inside import look_inside
 from integrator.doctor.meeting import KNOCK_TIMEOUT_S, Door, MeetingPoint
@@ -71,7 +71,7 @@ class DockerAsk:
             return Answers(connection)
         ssh = self.engine.ssh
         engine = Question("asking the engine", self._engine)
-        host = Question("reading /proc and /sys", lambda: self._host(ssh)) if ssh else None
+        host = self._ask_host(ssh)
         server = Question("going to the FTP server", lambda: _server(ssh, machine, point)) if ssh else None
         said = engine.within(_ENGINE_TIMEOUT_S)
         image, inside = self._image_and_inside(machine, point, said)
@@ -127,6 +127,14 @@ class DockerAsk:
             return ImageAnswer(self.image, there=True, sent_s=self.send(self.engine, self.image))
         except FleetmarkError as error:
             return ImageAnswer(self.image, there=False, trouble=trouble_of(error))
+
+    def _ask_host(self, ssh: Ssh | None) -> Question[HostSaid] | None:
+        """By ssh, or at once where the engine is this computer's; over TCP there is no way but the container."""
+        if ssh is not None:
+            return Question("reading /proc and /sys", lambda: self._host(ssh))
+        if self.start.address.kind == "unix":
+            return Question("reading /proc and /sys", lambda: host_here(self.start.devices))
+        return None
 
     def _host(self, ssh: Ssh) -> HostSaid:
         words = script_words(self.start.devices)
