@@ -1,4 +1,4 @@
-"""A machine of the lab: a container with its own SSH server, Docker Engine and address; what may befall it."""
+"""A machine of the lab: a container with its own SSH server, engine and address, and what may befall it."""
 
 from __future__ import annotations
 

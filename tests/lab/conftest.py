@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,13 +12,10 @@ from tests.lab.lab import TestLab, lab_of
 _BOXES = 3
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.docker)
-            item.add_marker(pytest.mark.xdist_group("lab"))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Called for the tests of this folder, before pytest-xdist looks for groups."""
+    item.add_marker(pytest.mark.docker)
+    item.add_marker(pytest.mark.xdist_group("lab"))
 
 
 @pytest.fixture(scope="session")
