@@ -4,39 +4,47 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-import tempfile
 from pathlib import Path
 
-from tests.lab.docker_cli import docker, docker_ok, lines_of
+from tests.lab.docker_cli import DockerError, docker, docker_ok, lines_of
 
-__all__ = ["BASE", "box_image", "need_base"]
+__all__ = ["BASE", "PREFIX", "box_image", "build", "need_base"]
 
 BASE = "debian:bookworm-slim"
 """What the Dockerfiles start from: pulled, or made here under the same name where there is no registry."""
+_DOCKER = Path(__file__).parents[2] / "docker"
+PREFIX = f"fleetmark-lab-{hashlib.sha256(str(_DOCKER).encode()).hexdigest()[:8]}/"
+"""Of the images that are tested: those of this checkout, beside those that somebody uses."""
 _REPOSITORY = "fleetmark-lab-box"
 _SOURCES = Path(__file__).parent / "box"
 _MAKE_S = 900.0
 
 
 def need_base() -> str:
-    """The base image's id; it is made with debootstrap where this machine has none."""
+    """The base image's id; it is made from Debian's packages where this machine has none."""
     if not docker_ok("image", "inspect", BASE):
-        with tempfile.TemporaryDirectory() as folder:
-            root = Path(folder) / "root"
-            subprocess.run(
-                ["debootstrap", "--variant=minbase", "bookworm", str(root)],
-                check=True,
-                stdout=subprocess.DEVNULL,
-                timeout=_MAKE_S,
-            )
-            with subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE) as packed:
-                subprocess.run(
-                    ["docker", "import", "-", BASE],
-                    check=True,
-                    stdin=packed.stdout,
-                    stdout=subprocess.DEVNULL,
-                )
+        _script("base", "--tag", BASE)
     return docker("image", "inspect", "--format", "{{.Id}}", BASE).strip()
+
+
+def build(*words: str) -> list[str]:
+    """The names of the images that `docker/build` makes, or has made already from the same sources."""
+    need_base()
+    return list(lines_of(_script("build", "--prefix", PREFIX, *words)))
+
+
+def _script(name: str, *words: str) -> str:
+    """What a program of docker/ says.
+
+    Raises:
+        DockerError: it failed.
+    """
+    done = subprocess.run(
+        [str(_DOCKER / name), *words], check=False, capture_output=True, text=True, timeout=_MAKE_S
+    )
+    if done.returncode != 0:
+        raise DockerError(f"docker/{name} {' '.join(words)}: {done.stderr.strip()[-2000:]}")
+    return done.stdout
 
 
 def box_image() -> str:
@@ -50,5 +58,5 @@ def box_image() -> str:
         docker("build", "-q", "--build-arg", f"BASE={BASE}", "-t", name, str(_SOURCES), timeout_s=_MAKE_S)
         for other in lines_of(docker("images", "--format", "{{.Repository}}:{{.Tag}}", _REPOSITORY)):
             if other != name:
-                docker_ok("rmi", other)  # another session's boxes may still use it
+                docker_ok("rmi", other)  # another session may still use it
     return name
