@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from agent.alive import expect
 from agent.execute import Ending, execute
 from agent.lease import LeaseKeeper
 from agent.leftovers import scratch_folder, spool_folder
@@ -192,6 +193,7 @@ class JobRunner:
             LeaseError: another agent has taken it over.
             TransferError: the lease does not last that long, and the server cannot be asked.
         """
+        expect(self._work, seconds)
         try:
             self._lease.cover(seconds)
         except _CUT_OFF as error:
