@@ -130,7 +130,7 @@ class JobRunner:
 
     def _last_words(self, left: int) -> str:
         refused = len(self._spool.refused())
-        words = [f"{left} runs were not started"] if left else []
+        words = [f"{left} {'run was' if left == 1 else 'runs were'} not started"] if left else []
         if refused:
             results = "1 result was" if refused == 1 else f"{refused} results were"
             words.append(f"{results} put aside: the server has another of the same run")
@@ -143,6 +143,8 @@ class JobRunner:
 
     def _fetch_models(self, pending: list[ScheduledRun]) -> None:
         for sha256 in {self._tests[entry.test].model_sha256: None for entry in pending}:
+            if self._stop.is_set():
+                return
             model = self._models[sha256]
             self._hold(PREPARING_S)
             try:
