@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab.docker_cli import DockerError, docker, docker_ok, lines_of
 
-__all__ = ["BASE", "PREFIX", "box_image", "build", "need_base"]
+__all__ = ["BASE", "PREFIX", "Images", "box_image", "build", "need_base"]
 
 BASE = "debian:bookworm-slim"
 """What the Dockerfiles start from: pulled, or made here under the same name where there is no registry."""
@@ -27,10 +28,20 @@ def need_base() -> str:
     return docker("image", "inspect", "--format", "{{.Id}}", BASE).strip()
 
 
-def build(*words: str) -> list[str]:
-    """The names of the images that `docker/build` makes, or has made already from the same sources."""
+@dataclass(frozen=True, slots=True)
+class Images:
+    """The names of the images of this checkout's programs."""
+
+    agent: str
+    ftp: str
+    integrator: str
+
+
+def build() -> Images:
+    """Have the three images; `docker/build` leaves as it is what it made from the same sources."""
     need_base()
-    return list(lines_of(_script("build", "--prefix", PREFIX, *words)))
+    names = lines_of(_script("build", "--prefix", PREFIX, "agent", "ftp", "integrator"))
+    return Images(*names)
 
 
 def _script(name: str, *words: str) -> str:

@@ -92,6 +92,11 @@ class Box:
         """The tags of the images in it."""
         return list(lines_of(self.docker("images", "--format", "{{.Repository}}:{{.Tag}}")))
 
+    def put_aside(self) -> list[str]:
+        """Results that its agent measured and the server had already: what should never be."""
+        found = self.run("sh", "-c", "find /var/lib/docker/volumes -path '*/refused/*' -type f")
+        return list(lines_of(found))
+
     def load(self, image: str) -> None:
         """Copy an image from this machine's engine to the box's."""
         with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saved:

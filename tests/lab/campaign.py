@@ -1,9 +1,8 @@
-"""Campaigns in the lab: lab.yaml and campaign.yaml as a user writes them, and the command line as a process."""
+"""Campaigns in the lab: the two files as a user writes them, and the command line as a process."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,8 +14,9 @@ from tests.lab.base import PREFIX
 from tests.lab.box import Box, wait_until
 from tests.lab.docker_cli import DockerError
 from tests.lab.lab import TestLab
+from tests.lab.server import LabServer
 
-__all__ = ["Campaign", "Conductor", "command"]
+__all__ = ["Campaign", "Conductor", "fleetmark"]
 
 AGENT_IMAGE = f"{PREFIX}fleetmark-agent:{{openvino}}"
 _END_S = 240.0
@@ -40,7 +40,8 @@ class Campaign:
         self.out = folder / "out"
         self.lab_file = folder / "lab.yaml"
         self.file = folder / "campaign.yaml"
-        self._server: dict[str, Any] = {}
+        self._server: LabServer | None = None
+        self._server_key: dict[str, Any] = {}
         self._machines: list[dict[str, Any]] = []
         content: dict[str, Any] = {
             "schema_version": 1,
@@ -57,15 +58,16 @@ class Campaign:
     def serve_here(self, port: int) -> None:
         """The server is inside the integrator, on this machine's address in the lab."""
         here = self._lab.network.here
-        self._server = {"listen": here, "port": port, "advertise": here}
+        self._server_key = {"listen": here, "port": port, "advertise": here}
 
-    def serve_there(self) -> None:
+    def serve_there(self, server: LabServer) -> None:
         """The server is the lab's own."""
+        self._server = server
         account = self._folder / "integrator.account.json"
-        self._lab.server.account(f"{self._folder.name}-integrator", account, integrator=True)
-        self._server = {"account": str(account)}
+        server.account("integrator", account, integrator=True)
+        self._server_key = {"account": str(account)}
 
-    def add(self, box: Box, *, name: str = "", account: Path | None = None, **changes: Any) -> str:
+    def add(self, box: Box, *, name: str = "", **changes: Any) -> str:
         """Take a box into lab.yaml; the name of the machine."""
         machine = name or box.name
         start = {
@@ -75,10 +77,17 @@ class Campaign:
             "image": AGENT_IMAGE,
         }
         entry: dict[str, Any] = {"name": machine, "start": {"docker": start | changes}}
-        if account is not None:
+        if self._server is not None:
+            account = self._folder / f"{machine}.account.json"
+            self._server.account(machine, account)
             entry["account"] = str(account)
         self._machines.append(entry)
-        content = {"schema_version": 1, "name": "test-lab", "server": self._server, "machines": self._machines}
+        content = {
+            "schema_version": 1,
+            "name": "test-lab",
+            "server": self._server_key,
+            "machines": self._machines,
+        }
         self.lab_file.write_text(json.dumps(content))
         return machine
 
@@ -93,10 +102,16 @@ class Campaign:
 
     def results(self, machine: str) -> list[str]:
         """The names of a machine's results that are on the server by now."""
-        if "account" in self._server:
-            return self._lab.server.results(machine)
+        if self._server is not None:
+            return self._server.results(machine)
         folder = self.out / ".work" / "server"
         return [file.name for file in folder.glob(f"**/machines/{machine}/*/results/*.json.gz")]
+
+    def results_now(self) -> dict[tuple[str, str], bytes]:
+        """Machine, name and content of every result on the server inside the integrator."""
+        folder = self.out / ".work" / "server"
+        found = folder.glob("**/machines/*/*/results/*.json.gz")
+        return {(file.parents[2].name, file.name): file.read_bytes() for file in found}
 
 
 class Conductor:
@@ -108,7 +123,7 @@ class Conductor:
         self.log = campaign.out.parent / f"conductor-{number}.log"
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                command(*words), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                _command(*words), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
 
     @property
@@ -144,7 +159,13 @@ class Conductor:
         self._process.wait(_PATIENCE_S)
 
 
-def command(*words: str) -> list[str]:
+def fleetmark(*words: str) -> subprocess.CompletedProcess[str]:
+    """A command that ends by itself; it has to end well."""
+    done = subprocess.run(_command(*words), check=False, capture_output=True, text=True, timeout=_END_S)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def _command(*words: str) -> list[str]:
     """`fleetmark` of this environment."""
-    assert os.environ.get("HOME")
     return [str(Path(sys.executable).with_name("fleetmark")), *words]

@@ -54,9 +54,7 @@ def exactly_once(folder: Path) -> list[Row]:
 def _rows(file: Path) -> list[Row]:
     with file.open(newline="", encoding="utf-8") as lines:
         return [
-            Row(
-                row["machine"], row["test_id"], row["status"], row["reason"], int(float(row["runs"] or 0))
-            )
+            Row(row["machine"], row["test_id"], row["status"], row["reason"], int(float(row["runs"] or 0)))
             for row in csv.DictReader(lines)
         ]
 
