@@ -48,7 +48,16 @@ class LabServer:
         """Make an account; its hand-over file is `file`."""
         inside = f"{_ROOT}/{file.name}"
         docker(
-            *("run", "--rm", "--label", f"{LABEL}={self.owner}", "-v", f"{self.container}:{_ROOT}"),
+            *(
+                "run",
+                "--rm",
+                "--network",
+                "none",
+                "--label",
+                f"{LABEL}={self.owner}",
+                "-v",
+                f"{self.container}:{_ROOT}",
+            ),
             *(self.integrator_image, "machine", "add", name, "--server-root", _ROOT, "--out", inside),
             *(["--integrator"] if integrator else []),
         )
