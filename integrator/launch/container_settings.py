@@ -64,9 +64,8 @@ def is_ours(found: dict[str, Any]) -> bool:
 
 
 def container_settings(start: DockerStart, machine: str, order: Order) -> dict[str, Any]:
-    """What `create_container` is given beside the host's settings."""
+    """What `create_container` is given beside the host's settings. The image's entry point is the agent."""
     return {
-        "entrypoint": ["fleetmark-agent"],
         "command": ["--account", f"{WORK}/{ACCOUNT_NAME}", "--work", WORK, "--once"],
         "environment": dict(start.environment),
         "labels": labels(machine, order),
@@ -95,7 +94,6 @@ def host_settings(
         "cpuset_mems": None if start.numa_node is None else str(start.numa_node),
         "devices": [f"{device}:{device}" for device in start.devices],
         "group_add": [str(group) for group in groups],
-        "init": True,
         "log_config": LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"}),
         "mem_limit": start.memory,
         "memswap_limit": start.memory,

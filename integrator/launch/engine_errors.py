@@ -68,12 +68,6 @@ _REFUSALS: tuple[tuple[str, type[FleetmarkError], str, str], ...] = (
         "make room there: docker system df shows what Docker takes, docker image prune what it can give back",
     ),
     (
-        r'exec: "?docker-init"?: executable file not found',
-        UserError,
-        "the machine has no docker-init",
-        "install it there; on Debian: apt install tini docker.io",
-    ),
-    (
         r'exec: "([^"]+)": (?:executable file not found|stat)',
         UserError,
         "the image has no program {0}: it is not an agent's",

@@ -57,7 +57,7 @@ def _ask(engine: Engine, image: str, command: list[str], devices: tuple[str, ...
             security_opt=["no-new-privileges"],
         )
         made = client.create_container(
-            image, entrypoint=command[0], command=command[1:], host_config=host, user="0"
+            image, entrypoint=command[0], command=command[1:], host_config=host, working_dir="/"
         )
         try:
             client.start(made["Id"])

@@ -48,7 +48,7 @@ def send_image(engine: Engine, file: ImageFile, progress: Progress) -> None:
     """Put an image on a machine and load it there; a connection that breaks is made again, some times.
 
     Raises:
-        UnreachableError: the connection broke again and again; over SSH, another call goes on where it stopped.
+        UnreachableError: the connection broke again and again; over SSH, another call goes on from there.
         UserError: the engine may not be used.
         LaunchError: there is no room, or the engine did not take the image; with what to do.
     """

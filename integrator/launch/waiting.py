@@ -23,7 +23,7 @@ class WaitingLauncher:
         return AgentStatus(Presence.ELSEWHERE)
 
     def wait(self, timeout_s: float) -> AgentStatus:
-        """See `Launcher.wait`: nothing here would tell that it ended, so this takes its time; `close` ends it."""
+        """See `Launcher.wait`: nothing here tells that it ended, so this takes its time, or until `close`."""
         self._closed.wait(timeout_s)
         return self.status()
 

@@ -22,9 +22,9 @@ import pytest
 
 from agent.lease import LeaseKeeper
 from agent.stop import Stop
-from integrator.news import Stored
-from integrator.standing import MachineState
-from integrator.watch import Watch
+from integrator.conduct.news import Stored
+from integrator.conduct.standing import MachineState
+from integrator.conduct.watch import Watch
 from protocol.errors import LeaseError
 from protocol.job import Job, Measure
 from protocol.layout import CampaignFolder, result_name
