@@ -109,11 +109,11 @@ class Engine:
             client = self._another(TIMEOUT_S)
         except (DockerException, requests.RequestException, OSError) as error:
             explained = self._explained(error, "asking for its version")
-            self._let_go()
+            self._let_go_of_engine()  # the way there may be fine, and others may be on it
             raise explained from error
         if version_lt(client.server_version, _OLDEST_API):
             client.close()
-            self._let_go()
+            self._let_go_of_engine()
             raise UserError(
                 f"{self} speaks version {client.server_version} of Docker's API; {_OLDEST_API} is needed",
                 advice="install Docker Engine 20.10 or newer",
@@ -136,10 +136,13 @@ class Engine:
                 self._let_go()
 
     def _let_go(self) -> None:
-        if self._client is not None:
-            self._client.close()
         if self.ssh is not None:
             self.ssh.close()
+        self._let_go_of_engine()
+
+    def _let_go_of_engine(self) -> None:
+        if self._client is not None:
+            self._client.close()
         if self._forward is not None:
             self._forward.close()
         self._client = self._forward = None

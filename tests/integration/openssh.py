@@ -72,7 +72,7 @@ def openssh(folder: Path, *lines: str) -> Iterator[OpenSsh]:
                 "PidFile none",
                 "MaxStartups 200:30:400",
                 "PermitRootLogin prohibit-password",
-                "Subsystem sftp internal-sftp",
+                *([] if any("Subsystem" in line for line in lines) else ["Subsystem sftp internal-sftp"]),
                 "",
             ]
         )

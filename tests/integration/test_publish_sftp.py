@@ -72,9 +72,9 @@ def test_a_server_that_refuses_has_the_old_site_and_nothing_else(refused: str, t
     target = tmp_path / "srv" / "bench"
     with openssh(tmp_path / "a") as server:
         publish(old, server, target)
-    with openssh(tmp_path / "b", f"Subsystem sftp internal-sftp -P {refused}") as server:
-        with pytest.raises(FleetmarkError):
-            publish(new, server, target)
+    refusing = openssh(tmp_path / "b", f"Subsystem sftp internal-sftp -P {refused}")
+    with refusing as server, pytest.raises(FleetmarkError):
+        publish(new, server, target)
     assert files_of(target) == files_of(old)
     assert [path.name for path in target.parent.iterdir()] == ["bench"]
 
