@@ -61,9 +61,12 @@ class TestKeeper:
             first.release()
             second.acquire(60, stop=stop)
 
-    def test_waiting_ends_when_the_first_leaves(self, bench: Bench, stop: Stop) -> None:
+    def test_waiting_ends_when_the_first_leaves(
+        self, bench: Bench, stop: Stop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("agent.lease._LOOK_EVERY_S", 0.2)
         with keeper(bench, "first-1") as first, keeper(bench, "second-1") as second:
-            first.acquire(2, stop=stop)
+            first.acquire(60, stop=stop)
             timer = threading.Timer(0.5, first.release)
             timer.start()
             second.acquire(60, stop=stop, wait_s=30)
@@ -211,13 +214,14 @@ def race(agents: list[LeaseKeeper], stop: Stop) -> list[bool]:
 
 @pytest.mark.engine
 class TestAgents:
-    """Whole agents, as processes."""
+    """Whole agents, as processes, that look more often who holds the machine."""
 
     def start(self, bench: Bench, work: Path, *options: str) -> subprocess.Popen[str]:
         hand_over = bench.work / "account.json"
         bench.account.write(hand_over)
-        command = [sys.executable, "-m", "agent.cli", "--account", str(hand_over), "--work", str(work)]
-        return subprocess.Popen([*command, "--once", *options], stderr=subprocess.PIPE, text=True)
+        command = [sys.executable, "-m", "tests.integration.agent_struck", "-"]
+        command += ["--account", str(hand_over), "--work", str(work), "--once", *options]
+        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
     def deliver(self, bench: Bench, tiny_files: list[Path]) -> Callable[[], list[Status]]:
         model = reference(tiny_files)
