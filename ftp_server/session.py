@@ -32,6 +32,7 @@ __all__ = ["DataChannel", "Session"]
 
 # PORT and EPRT: passive mode only. STOU makes a file before it asks for permission. MFMT, SITE: for nobody.
 _DROPPED_COMMANDS = {"PORT", "EPRT", "STOU", "MFMT", "SITE", "SITE HELP", "SITE CHMOD"}
+_TRANSFERS = {"APPE", "LIST", "MLSD", "NLST", "RETR", "STOR"}
 _CHUNK = 1 << 20
 _SENT_AT_ONCE = 256 << 10
 _SIGN_OF_LIFE_S = 5.0
@@ -134,6 +135,9 @@ class Session(TLS_FTPHandler):
     """Is told each file that got its final name, before the client is."""
 
     username: str
+    data_channel: Any
+    _out_dtp_queue: tuple[Any, bool, Any, str] | None
+    _in_dtp_queue: tuple[Any, str] | None
     unwritable = False
     """Whether the upload under way was ended by a limit or by the disk."""
 
@@ -187,10 +191,12 @@ class Session(TLS_FTPHandler):
         self.close()
 
     def close(self) -> None:
-        """Close the connection, and the file that a HASH was reading."""
+        """Close the connection, and the files that a HASH was reading and a transfer was waiting with."""
         if self._hashing is not None:
             self._hashing.stop()
             self._hashing = None
+        if not self._closed:
+            self._forget_waiting()
         super().close()
         self.live.discard(self)
 
@@ -300,8 +306,26 @@ class Session(TLS_FTPHandler):
             self.respond("503 A login is under way; wait for its answer.")
         elif self._hashing is not None:
             self.respond("450 A HASH is under way; wait for its answer.")
+        elif cmd in _TRANSFERS and self.data_channel is not None and self.data_channel.cmd is not None:
+            # pyftpdlib would go on with the new file on the old one's connection.
+            self.respond("450 A transfer is under way; wait for its end.")
         else:
+            if cmd in _TRANSFERS:
+                self._forget_waiting()
             super().pre_process_command(line, cmd, arg)
+
+    def _forget_waiting(self) -> None:
+        """Close the file of a transfer whose data connection never came, which pyftpdlib leaves open."""
+        if self._out_dtp_queue is not None:
+            *_, source, _ = self._out_dtp_queue
+            self._out_dtp_queue = None
+            if source is not None:
+                source.close()
+        if self._in_dtp_queue is not None:
+            target, _ = self._in_dtp_queue
+            self._in_dtp_queue = None
+            target.close()
+            self.end_upload(target.name, whole=False)
 
     def ftp_AUTH(self, line: str) -> None:  # noqa: N802 - pyftpdlib's naming
         """Start TLS, and forget what was sent in clear after the command: it may be somebody else's."""
@@ -326,6 +350,7 @@ class Session(TLS_FTPHandler):
         return cast("str | None", super().ftp_STOR(file, mode))
 
     def _make_epasv(self, extmode: bool = False) -> None:
+        self._forget_waiting()  # or it would get the new connection
         try:
             super()._make_epasv(extmode)
         except NoPortError:
@@ -333,7 +358,7 @@ class Session(TLS_FTPHandler):
 
     def ftp_HASH(self, path: str) -> None:  # noqa: N802 - pyftpdlib's naming
         """Answer the size and SHA-256 of a file."""
-        if not Path(path).is_file():
+        if not os.path.isfile(path):  # noqa: PTH113 - Path's raises for a name that is too long
             self.respond("550 No such file.")
             return
         try:

@@ -122,7 +122,7 @@ STEPS: dict[str, Callable[[], None]] = {
 if __name__ == "__main__":
     step = sys.argv.pop(1)
     quick = RetryPolicy(attempts=2, first_pause_s=0.1)
-    patient = functools.partial(TransferClient, timeout_s=5, retry=quick)
+    patient = functools.partial(TransferClient, timeout_s=3, retry=quick)
     agent.loop.TransferClient = patient  # type: ignore[assignment,attr-defined]
     agent.carry_out._LAST_PUSH_S = 1.0
     agent.lease._LOOK_EVERY_S = 0.5

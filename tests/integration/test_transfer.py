@@ -41,6 +41,7 @@ from protocol.errors import (
 from protocol.ftp_connection import FtpConnection
 from protocol.layout import CampaignFolder
 from protocol.transfer import Digest, RetryPolicy, TransferClient
+from tests.integration.proxy import wait_for
 
 MINE = CampaignFolder("box", "camp")
 OTHERS = CampaignFolder("other", "camp")
@@ -544,6 +545,36 @@ def test_a_command_is_one_printable_line(raw: ftplib.FTP_TLS, caplog: pytest.Log
 
 
 # --- what goes wrong on the way
+
+
+def test_a_transfer_whose_data_connection_never_comes_leaves_no_file(raw: ftplib.FTP_TLS, lab: Lab) -> None:
+    lab.disk(MINE.results).mkdir(parents=True)
+    part = f"{MINE.results}/t1.0.json.gz.part-0123456789abcdef"
+    for following in ("EPSV", "LIST"):
+        assert raw.sendcmd(f"STOR {part}").startswith("150")
+        assert len(lab.unfinished()) == 1
+        raw.putcmd(following)
+        raw.getresp()
+        assert lab.unfinished() == []
+    assert raw.sendcmd(f"STOR {part}").startswith("150")
+    raw.close()
+    assert wait_for(lambda: lab.unfinished() == [])
+
+
+def test_a_second_transfer_does_not_take_the_connection_of_the_first(raw: ftplib.FTP_TLS, lab: Lab) -> None:
+    lab.disk(MINE.results).mkdir(parents=True)
+    part = MINE.results / "t1.0.json.gz.part-0123456789abcdef"
+    with raw.transfercmd(f"STOR {part}") as channel:
+        channel.sendall(b"first")
+        for second in (f"STOR {MINE.status}", f"RETR {MINE.job}", "LIST"):
+            with pytest.raises(ftplib.error_temp, match="450 A transfer is under way"):
+                raw.sendcmd(second)
+        channel.sendall(b" and last")
+        assert isinstance(channel, ssl.SSLSocket)
+        channel.unwrap()
+    assert raw.voidresp().startswith("226")
+    assert lab.disk(part).read_bytes() == b"first and last"
+    assert not lab.disk(MINE.status).exists()
 
 
 class Damaging(TransferClient):
