@@ -174,9 +174,10 @@ class LeaseKeeper:
         mine = self._require()
         # In this order: the integrator removes old terms, the oldest first, and never the newest. So where
         # the next term is gone already, this one was gone before it.
-        if self._client.digest(lease_file(self._machine, mine.term + 1)) is not None:
-            raise self._lost()
-        if self._client.digest(lease_file(self._machine, mine.term)) is None:
+        following, own = self._client.digests(
+            lease_file(self._machine, mine.term + 1), lease_file(self._machine, mine.term)
+        )
+        if following is not None or own is None:
             raise self._lost()
 
     def release(self) -> None:
