@@ -37,7 +37,7 @@ class Trace:
             if self._waiting:
                 self.turns.append([])
             self._waiting = False
-            self.turns[-1].append(line.split(" ")[0])
+            self.turns[-1].append(line.split(" ", maxsplit=1)[0])
             put_line(connection, line)
 
         def getting(connection: FtpConnection) -> str:
