@@ -324,6 +324,26 @@ def test_a_machine_writes_nothing_else(box: TransferClient, lab: Lab, path: Pure
     assert after == before
 
 
+@pytest.mark.parametrize("reset", [True, False])
+@pytest.mark.parametrize("secured", [True, False])
+def test_a_data_connection_of_a_refused_command_is_closed_without_a_word(
+    raw: ftplib.FTP_TLS, lab: Lab, secured: bool, reset: bool
+) -> None:
+    """An answer that nobody waits for would be taken for that to the next command."""
+    for command in (f"STOR {MINE.job}", f"RETR {MINE.root}/nothing", "MLSD /machines/other"):
+        channel = socket.create_connection(raw.makepasv(), 5)
+        with pytest.raises(ftplib.error_perm, match=r"550|501"):
+            raw.sendcmd(command)
+        if secured:
+            channel = raw.context.wrap_socket(channel, server_hostname=raw.host)
+        if reset:
+            channel.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        channel.close()
+        for _ in range(10):
+            assert raw.sendcmd("NOOP").startswith("200")
+            time.sleep(0.005)
+
+
 def test_a_machine_makes_no_other_folder_and_deletes_nothing(raw: ftplib.FTP_TLS, lab: Lab) -> None:
     lab.put(MINE.status, b"mine")
     for command in (
@@ -665,7 +685,7 @@ def test_a_path_that_is_two_commands_is_no_path(box: TransferClient) -> None:
 def test_a_long_hash_lets_others_in_between(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     with lab.disk(MODEL).open("wb") as file:
         file.truncate(256 << 20)
-    monkeypatch.setattr("ftp_server.session._SIGN_OF_LIFE_S", 0.02)
+    monkeypatch.setattr("ftp_server.hashing._SIGN_OF_LIFE_S", 0.02)
     done = threading.Event()
     found: list[Digest | None] = []
 
