@@ -52,6 +52,12 @@ class DataChannel(TLS_DTPHandler):
     ac_out_buffer_size = _SENT_AT_ONCE
     _begun = False
     """Whether a command uses it: only then somebody waits for an answer when it closes."""
+    _made = False
+    """From then on a command that waits for a data connection waits for another one."""
+
+    def __init__(self, sock: Any, cmd_channel: Any) -> None:
+        super().__init__(sock, cmd_channel)
+        self._made = True
 
     def enable_receiving(self, type: str, cmd: str) -> None:  # noqa: A002 - pyftpdlib's signature
         """Take a file."""
@@ -113,9 +119,9 @@ class DataChannel(TLS_DTPHandler):
                 self._resp = (f"452 {error.strerror}; transfer aborted.", _LOG.debug)
             if self.receive:
                 self.cmd_channel.end_upload(self.file_obj.name, whole=self.transfer_finished)
-        if not self._begun and not self.cmd_channel.forget_queued():
-            # pyftpdlib says "226 Transfer complete" of a connection whose command was refused; the client
-            # would take it for the answer to its next command.
+        if not self._begun and (self._made or not self.cmd_channel.forget_queued()):
+            # Its command was refused, and the client knows. It would take another answer for that to its
+            # next command.
             self._resp = ()  # type: ignore[assignment]
         super().close()
 
