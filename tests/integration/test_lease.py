@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -123,6 +123,24 @@ class TestKeeper:
                 won = race(agents, stop)
                 assert won.count(True) == 1, won
                 agents[won.index(True)].release()
+
+    def test_a_machine_that_was_never_taken_is_not_taken_from_who_came_in_between(
+        self, bench: Bench, stop: Stop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The second sees no lease at all; the first takes the machine before the second does."""
+        with keeper(bench, "first-1") as first, keeper(bench, "second-1") as second:
+            look = second._client.list
+
+            def overtaken(path: PurePosixPath) -> list[str]:
+                names = look(path)
+                if not first.held:
+                    first.acquire(600, stop=stop)
+                return names
+
+            monkeypatch.setattr(second._client, "list", overtaken)
+            with pytest.raises(LeaseError, match="agent first-1 works on it"):
+                second.acquire(600, stop=stop)
+            first.check()
 
     def test_a_lease_stored_before_the_servers_clock_was_set_back_ends_too(
         self, bench: Bench, stop: Stop, tmp_path: Path

@@ -325,6 +325,40 @@ def test_a_machine_writes_nothing_else(box: TransferClient, lab: Lab, path: Pure
     assert after == before
 
 
+@pytest.mark.parametrize("sent", [b"", b"no TLS\r\n" * 10])
+def test_a_data_connection_of_a_refused_command_is_closed_without_a_word(
+    raw: ftplib.FTP_TLS, lab: Lab, sent: bytes
+) -> None:
+    """An answer that nobody waits for would be taken for that to the next command."""
+    for command in (f"STOR {MINE.job}", f"RETR {MINE.root}/nothing", "MLSD /machines/other"):
+        channel = socket.create_connection(raw.makepasv(), 5)
+        with pytest.raises(ftplib.error_perm, match=r"550|501"):
+            raw.sendcmd(command)
+        channel.sendall(sent)
+        channel.close()
+        for _ in range(10):
+            assert raw.sendcmd("NOOP").startswith("200")
+            time.sleep(0.005)
+
+
+def test_a_data_connection_that_speaks_no_tls_ends_the_upload_that_waits_for_it(
+    raw: ftplib.FTP_TLS, lab: Lab
+) -> None:
+    part = f"{RESULT}.part-0123456789abcdef"
+    lab.disk(RESULT).parent.mkdir(parents=True)
+    for _ in range(3):
+        where = raw.makepasv()
+        assert raw.sendcmd(f"STOR {part}").startswith("150")
+        with socket.create_connection(where, 5) as channel:
+            channel.sendall(b"no TLS\r\n" * 10)
+            with pytest.raises(ftplib.error_temp, match="425 The data connection failed"):
+                raw.voidresp()
+        assert raw.sendcmd("NOOP").startswith("200")
+        assert lab.unfinished() == []
+    store(raw, part, b"numbers")
+    assert lab.disk(PurePosixPath(part)).read_bytes() == b"numbers"
+
+
 def test_a_machine_makes_no_other_folder_and_deletes_nothing(raw: ftplib.FTP_TLS, lab: Lab) -> None:
     lab.put(MINE.status, b"mine")
     for command in (
@@ -696,7 +730,7 @@ def test_a_path_that_is_two_commands_is_no_path(box: TransferClient) -> None:
 def test_a_long_hash_lets_others_in_between(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     with lab.disk(MODEL).open("wb") as file:
         file.truncate(256 << 20)
-    monkeypatch.setattr("ftp_server.session._SIGN_OF_LIFE_S", 0.02)
+    monkeypatch.setattr("ftp_server.hashing._SIGN_OF_LIFE_S", 0.02)
     done = threading.Event()
     found: list[Digest | None] = []
 
