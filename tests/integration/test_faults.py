@@ -235,12 +235,12 @@ def test_a_result_outlives_a_control_connection_that_fails_anywhere(
     assert all(path.read_bytes() == DATA[:20_000] for path in found)
 
 
-@pytest.mark.parametrize("after", [0, 300, 500])
-def test_a_result_outlives_a_silent_control_connection(site: Site, after: int) -> None:
+@pytest.mark.parametrize(("after", "upwards"), [(0, False), (300, False), (500, False), (250, True)])
+def test_a_result_outlives_a_silent_control_connection(site: Site, after: int, upwards: bool) -> None:
     make_folder(site)
     with TransferClient(site.box, timeout_s=1.5, retry=QUICK) as client:
         assert client.digest(MODEL) is None
-        fault = site.proxy.fault = Fault("stall", after=after, control=True, upwards=False)
+        fault = site.proxy.fault = Fault("stall", after=after, control=True, upwards=upwards)
         began = time.monotonic()
         client.write(RESULT, DATA[:20_000], replace=False)
     assert fault.times == 0
@@ -251,13 +251,16 @@ def test_a_result_outlives_a_silent_control_connection(site: Site, after: int) -
 def test_a_result_crosses_a_line_of_10_kilobytes_a_second(site: Site) -> None:
     """Also one that lies in the system's buffers for longer than a wait may last."""
     make_folder(site)
-    with TransferClient(site.box, timeout_s=4, retry=RetryPolicy(attempts=1)) as client:
+    with TransferClient(site.box, timeout_s=3, retry=RetryPolicy(attempts=1)) as client:
         assert client.digest(MODEL) is None
         site.proxy.fault = Fault("slow")
         began = time.monotonic()
-        client.write(RESULT, DATA[:60_000], replace=False)
-    assert time.monotonic() - began > 5
-    assert files(site.server.files) == [NAMED]
+        client.write(RESULT, DATA[:40_000], replace=False)
+        assert time.monotonic() - began > 3.5
+        site.proxy.fault = Fault("slow", upwards=False)
+        site.server.put(MODEL, DATA[:15_000])
+        assert client.read(MODEL, max_bytes=15_000) == DATA[:15_000]
+    assert files(site.server.files) == [NAMED, "models/m.bin"]
 
 
 def test_a_slow_control_connection_is_only_slow(site: Site) -> None:
