@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from agent.attempts import MOST_DEATHS, Attempts
 from agent.execute import Ending, execute
 from agent.lease import LeaseKeeper
-from agent.leftovers import scratch_folder, spool_folder
+from agent.leftovers import attempts_folder, scratch_folder, spool_folder
 from agent.machine.describe import describe
 from agent.models import ModelCache
 from agent.outcome import Outcome, judge, shortened
@@ -72,6 +73,7 @@ class JobRunner:
         self._work = work
         self._cache = models
         self._spool = Spool(spool_folder(work, job.campaign), self._folder)
+        self._attempts = Attempts(attempts_folder(work), job.campaign)
         self._scratch = scratch_folder(work)
         self._kept = work / "compiled"
         """Compiled models of tests that ask for a cache."""
@@ -129,7 +131,7 @@ class JobRunner:
 
     def _last_words(self, left: int) -> str:
         refused = len(self._spool.refused())
-        words = [f"{left} runs were not started"] if left else []
+        words = [f"{left} {'run was' if left == 1 else 'runs were'} not started"] if left else []
         if refused:
             results = "1 result was" if refused == 1 else f"{refused} results were"
             words.append(f"{results} put aside: the server has another of the same run")
@@ -142,6 +144,8 @@ class JobRunner:
 
     def _fetch_models(self, pending: list[ScheduledRun]) -> None:
         for sha256 in {self._tests[entry.test].model_sha256: None for entry in pending}:
+            if self._stop.is_set():
+                return
             model = self._models[sha256]
             self._hold(PREPARING_S)
             try:
@@ -155,12 +159,18 @@ class JobRunner:
     def _carry_out(self, entry: ScheduledRun) -> None:
         test = self._tests[entry.test]
         result = self._skip(entry, test)
-        if result is None:
+        if result is not None:
+            self._spool.add(result)
+        else:
             self._hold(self._job.limits.run_timeout_s + _AFTER_RUN_S)
-            result = self._measure_or_explain(entry, test)
-        if result is None:
-            return  # stopped: the run stays pending
-        self._spool.add(result)
+            silent_until = datetime.now(UTC) + timedelta(seconds=self._job.limits.run_timeout_s)
+            self._say(AgentState.RUNNING, entry=entry, silent_until=silent_until)
+            with self._attempts.under_way(entry, self._stop):
+                result = self._measure_or_explain(entry, test)
+                if result is None:
+                    return  # ended by the word to stop: the run stays pending
+                self._spool.add(result)
+        self._attempts.settle(entry)
         self._done += 1
         if result.status is not Status.OK:
             self._failed += 1
@@ -208,10 +218,13 @@ class JobRunner:
         return self._spool.try_drain(self._client)
 
     def _skip(self, entry: ScheduledRun, test: PlannedTest) -> Result | None:
-        reason = self._unfetched.get(test.model_sha256) or self._given_up.get(test.id)
-        if reason is None:
+        if self._attempts.deaths(entry) >= MOST_DEATHS:
+            words = "the agent ended twice during this run, the machine may have restarted"
+            outcome = Outcome(Status.CRASHED, words)
+        elif reason := self._unfetched.get(test.model_sha256) or self._given_up.get(test.id):
+            outcome = Outcome(Status.NOT_RUN, reason)
+        else:
             return None
-        outcome = Outcome(Status.NOT_RUN, reason)
         return self._result(entry, test, outcome, started_at=datetime.now(UTC), ending=None)
 
     def _measure_or_explain(self, entry: ScheduledRun, test: PlannedTest) -> Result | None:
@@ -229,8 +242,6 @@ class JobRunner:
 
     def _measure(self, entry: ScheduledRun, test: PlannedTest) -> Result | None:
         timeout_s = self._job.limits.run_timeout_s
-        silent_until = datetime.now(UTC) + timedelta(seconds=timeout_s)
-        self._say(AgentState.RUNNING, entry=entry, silent_until=silent_until)
         self._scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
             started_at = datetime.now(UTC)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +14,7 @@ from agent.login import Login
 from agent.loop import poll, work_through
 from agent.models import ModelCache
 from agent.orphans import adopt
-from agent.stop import Stop
+from agent.stop import PARENT_IS_GONE, Stop
 from protocol.cli import EXIT_CODES, log_to_stderr, run_program
 from protocol.errors import EXIT_INTERRUPTED, EXIT_USER
 
@@ -38,13 +37,16 @@ def run(
         float, typer.Option(help="With --once: seconds to wait for another agent on this machine.", min=0)
     ] = 0.0,
     every: Annotated[float, typer.Option(help="Seconds between looks at the server.", min=0.1)] = 10.0,
-    with_parent: Annotated[bool, typer.Option(help="Stop when the starting process ends.")] = False,
+    with_parent: Annotated[
+        int | None, typer.Option(help="Stop at once when this process, which started the agent, ends.")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
 ) -> None:
     """Pull this machine's jobs from the FTP server, run their tests one at a time, push the results.
 
-    Each run is a process of its own. Ctrl-C or SIGTERM ends the run under way; what was measured before is
-    on the server, or waits in WORK and is sent at the next start. One agent at a time works on a machine: a
+    Each run is a process of its own. After Ctrl-C or SIGTERM the run under way is finished and sent; after
+    a second one it is ended at once. What was measured is on the server, or waits in WORK and is sent at the
+    next start. One agent at a time works on a machine: a
     second one waits, or leaves with the name of the first. The account file is read again when it changes:
     replace it, and the agent goes on with the new password.
 
@@ -54,8 +56,8 @@ def run(
     adopt()
     with Stop() as stop:
         stop.on_signals()
-        if with_parent:
-            _stop_with_parent(stop)
+        if with_parent is not None:
+            _stop_with_parent(stop, with_parent)
         login = Login(account)
         work = work.resolve()
         models = ModelCache(cache.resolve() if cache else work / "models")
@@ -68,13 +70,12 @@ def run(
             poll(login, work=work, models=models, stop=stop, every_s=every)
 
 
-def _stop_with_parent(stop: Stop) -> None:
-    """Ask Linux for a SIGTERM when the parent is gone."""
+def _stop_with_parent(stop: Stop, parent: int) -> None:
+    """Ask Linux for a signal when the parent is gone. Its id is given, because it may be gone already."""
     if sys.platform == "linux":
-        parent = os.getppid()
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent or parent == 1:
-            stop.set()
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, PARENT_IS_GONE)
+        if os.getppid() != parent:
+            stop.set_at_once()
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ class Ending:
     """As `subprocess` has it: a negative number names the signal."""
     timed_out: bool
     stopped: bool
-    """The agent was told to stop."""
+    """The agent was told twice to stop, and ended the run."""
     phase: str | None
     """The last phase that the run said it entered."""
     report: dict[str, Any] | None
@@ -67,7 +67,7 @@ def execute(
         spec: The run.
         folder: An empty folder that is there.
         timeout_s: After which the run is ended.
-        stop: Ends the run, too.
+        stop: Ends the run, too, when told twice.
         template: What to fork the run from; by default a new one.
     """
     spec.write(folder)

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from agent.attempts import Attempts
 from agent.carry_out import PREPARING_S, JobRunner
 from agent.holder import Holder
 from agent.lease import LeaseKeeper, Patience
-from agent.leftovers import tidy
+from agent.leftovers import attempts_folder, tidy
 from agent.login import Login
 from agent.models import ModelCache
 from agent.stop import Stop
@@ -67,7 +68,9 @@ def work_through(
         lease = LeaseKeeper(account.user, holder.name, client, patience=patience)
         agent = _Agent(account.user, client, lease, work, models, stop, wait_s)
         try:
-            for campaign in sorted(client.list(machine_folder(account.user))):
+            campaigns = sorted(client.list(machine_folder(account.user)))
+            Attempts.tidy(attempts_folder(work), campaigns)
+            for campaign in campaigns:
                 if not re.fullmatch(CAMPAIGN_ID, campaign):
                     continue  # the leases lie here too
                 if stop.is_set():

@@ -66,13 +66,13 @@ class Template:
         self._run = int(answer) if answer else None
 
     def wait(self, timeout_s: float, stop: Stop) -> tuple[bool, bool]:
-        """Sleep until the run has ended, its time is up, or the agent is told to stop: (ended, stopped)."""
+        """Sleep until the run has ended, its time is up, or it has to end at once: (ended, stopped)."""
         answer = self._pipe(1).fileno()
         poller = select.poll()
         poller.register(answer, select.POLLIN)
-        poller.register(stop.fileno(), select.POLLIN)
+        poller.register(stop.at_once_fileno(), select.POLLIN)
         ready = {number for number, _ in poller.poll(timeout_s * 1000)}
-        return answer in ready, stop.fileno() in ready and answer not in ready
+        return answer in ready, stop.at_once_fileno() in ready and answer not in ready
 
     def finish(self) -> int:
         """End the run and all that it started; its exit code as `subprocess` has it.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from integrator.config import Campaign, Lab, ModelEntry
+from integrator.config.settings import LimitsSection
 from integrator.matrix import LeftOut, expand, schedule
 from integrator.model_inputs import PreprocessError
 from integrator.models import PrecisionMismatchError, PreparedModel
@@ -36,6 +37,8 @@ class Plan:
     """One for each machine that has tests."""
     models: tuple[PreparedModel, ...]
     left_out: tuple[LeftOut, ...]
+    limits: LimitsSection = field(default_factory=LimitsSection)
+    """Of the campaign as a whole; what concerns a run is in the jobs."""
 
 
 def make_plan(lab: Lab, campaign: Campaign, prepare: Prepare, *, now: datetime | None = None) -> Plan:
@@ -74,6 +77,7 @@ def make_plan(lab: Lab, campaign: Campaign, prepare: Prepare, *, now: datetime |
         jobs=tuple(jobs),
         models=planner.models(test for job in jobs for test in job.tests),
         left_out=tuple(left_out),
+        limits=campaign.limits,
     )
 
 
@@ -103,7 +107,7 @@ def _job(
         created_at=created_at,
         seed=campaign.seed,
         measure=campaign.measure.of_job(),
-        limits=campaign.limits,
+        limits=campaign.limits.of_job(),
         models=tuple(model.ref for model in models),
         tests=tuple(tests.values()),
         schedule=schedule(list(tests), campaign.runs, seed),

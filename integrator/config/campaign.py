@@ -22,10 +22,9 @@ from pydantic import (
 from integrator.config.preprocess import PreprocessEntry
 from integrator.config.section import ConfigFile, reading_of
 from integrator.config.selection import Extra, Matrix, Rule
-from integrator.config.settings import LimitsKey, MeasureSection
+from integrator.config.settings import LimitsSection, MeasureSection
 from integrator.config.values import did_you_mean, refusal, shown
 from protocol.documents import Record
-from protocol.job import Limits
 from protocol.layout import MACHINE_NAME, MachineName, ModelName
 
 __all__ = ["Campaign", "InputRange", "ModelEntry"]
@@ -240,7 +239,9 @@ class Campaign(ConfigFile):
         default=10, description="Runs of each test, each in a fresh process. Default: 10."
     )
     measure: MeasureSection = Field(default=MeasureSection(), description="How each run measures.")
-    limits: LimitsKey = Field(default=Limits(), description="What a run may take before it is ended.")
+    limits: LimitsSection = Field(
+        default=LimitsSection(), description="What a run, a machine and the campaign may take."
+    )
     seed: Annotated[int, Field(strict=True, ge=0, lt=1 << 53)] = Field(
         default=1,
         description="Decides the order of the runs and the values that inputs are filled with. Default: 1.",

@@ -1,18 +1,16 @@
-"""The keys `measure` and `limits`: as in the job, with numbers taken strictly and described."""
+"""The keys `measure` and `limits`: what the job has of them, taken strictly and described, and the rest."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import ConfigDict, GetCoreSchemaHandler, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
-from pydantic_core import CoreSchema, core_schema
 
-from integrator.config.values import IntervalTarget, TimedRegionChoice, refusal
-from protocol.documents import Record
+from integrator.config.values import Duration, IntervalTarget, TimedRegionChoice, refusal
 from protocol.job import Limits, Measure
 
-__all__ = ["LimitsKey", "MeasureSection"]
+__all__ = ["LimitsSection", "MeasureSection"]
 
 
 def _described(**texts: str) -> Any:
@@ -66,7 +64,7 @@ class MeasureSection(Measure):
 
 
 class LimitsSection(Limits):
-    """What a run may take before it is ended."""
+    """What a run, a machine and the campaign may take. Only what concerns a run is in the job."""
 
     model_config = ConfigDict(
         strict=True,
@@ -74,28 +72,19 @@ class LimitsSection(Limits):
         json_schema_extra=_described(
             run_timeout_s="Seconds from the start of a run's process to its forced end. Default: 300.",
             memory_mb="Address space of a run's process in MiB, or null for no limit. Default: null.",
+            machine_deadline="How long the campaign waits for one machine, with its unit, such as 90 min, "
+            "12 h or 2 d. What it has not run by then is not_run. none: as long as it takes. Default: none.",
+            campaign_deadline="How long the whole campaign takes at most, with its unit. none: as long as it "
+            "takes. Default: none.",
+            restarts="How often a machine's agent is started again without a new result in between. "
+            "Default: 3.",
         ),
     )
 
+    machine_deadline: Duration = None
+    campaign_deadline: Duration = None
+    restarts: int = Field(default=3, ge=0, le=1000)
 
-class _ReadAs:
-    """Annotates a record of the job: it is read as `section`, a stricter subclass, and becomes the record."""
-
-    def __init__(self, section: type[Record]) -> None:
-        self._section = section
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        section = handler.generate_schema(self._section)
-
-        def record(value: Record) -> Record:
-            made: Record = source(**value.model_dump())
-            return made
-
-        def given(value: object) -> object:
-            return value.model_dump() if isinstance(value, source) else value
-
-        read = core_schema.no_info_after_validator_function(record, section)
-        return core_schema.no_info_before_validator_function(given, read)
-
-
-LimitsKey = Annotated[Limits, _ReadAs(LimitsSection)]
+    def of_job(self) -> Limits:
+        """What a machine's agent has to know."""
+        return Limits(**self.model_dump(include=set(Limits.model_fields)))

@@ -10,6 +10,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -35,6 +36,7 @@ __all__ = [
     "CoreTypeChoice",
     "CountChoice",
     "Dimension",
+    "Duration",
     "ExecutionModeChoice",
     "HintChoice",
     "InferencePrecisionChoice",
@@ -151,6 +153,24 @@ def _check_interval_target(value: object) -> object:
     raise refusal(f"{shown(value)} is neither none nor a share between 0 and 1, such as 0.01 or 1 %{near}")
 
 
+def _check_duration(value: object) -> object:
+    """`none` and null are no limit."""
+    if value is None or value == "none" or isinstance(value, timedelta):
+        return None if value == "none" else value
+    if isinstance(value, str) and (given := _TIME.fullmatch(value)):
+        seconds = float(given[1]) * _SECONDS[given[2]]
+        if 0 < seconds <= _LONGEST_S:
+            return timedelta(seconds=seconds)
+        raise refusal(f"{shown(value)} is not between 0 and 365 d")
+    number = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    near = f' (did you mean "{value:g} h"?)' if number else ""
+    sentence = f"{shown(value)} is neither none nor a time with its unit, such as 90 min, 12 h or 2 d{near}"
+    raise refusal(sentence)
+
+
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+_TIME = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(s|min|h|d)")
+_LONGEST_S = 365 * 86400
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?) ?%")
 _LIKELY_PERCENT = 10
 _SWITCHES = {"auto": "auto", "yes": "yes", "on": "yes", "True": "yes", "no": "no", "off": "no", "False": "no"}
@@ -182,6 +202,14 @@ IntervalTarget = Annotated[
     BeforeValidator(_check_interval_target, json_schema_input_type=_Share | _Percent | None),
 ]
 """A share of a median; None where `none` is given."""
+Duration = Annotated[
+    timedelta | None,
+    BeforeValidator(
+        _check_duration,
+        json_schema_input_type=Annotated[str, Field(pattern=rf"^(none|{_TIME.pattern})$")] | None,
+    ),
+]
+"""How long something may take; None where `none` is given."""
 TimedRegionChoice = Annotated[TimedRegion, choice(TimedRegion)]
 BatchSize = Annotated[int, Field(strict=True, ge=1, le=_MAX_COUNT)]
 """Samples per inference."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -37,7 +38,7 @@ class LocalAgent:
         ]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-                [sys.executable, *command, "--once", "--with-parent"],
+                [sys.executable, *command, "--once", "--with-parent", str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -49,7 +50,7 @@ class LocalAgent:
         return self._process.poll()
 
     def ask_to_stop(self) -> None:
-        """End the run under way, send what was measured, leave."""
+        """Let it finish the run under way, send what it has, and leave. Asked twice, it ends the run."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
 

@@ -24,6 +24,7 @@ from tests.support import make_job, planned_test, reference
 
 pytestmark = pytest.mark.engine
 
+SAID = b"fleetmark-agent: told to stop; the run under way is finished first, unless told once more\n"
 LONG = Measure(duration_s=1, min_iterations=20, warmup_s=0.01)
 """Long enough to do something to the run meanwhile."""
 
@@ -270,12 +271,14 @@ class TestOutcomes:
 
 
 class TestInterruption:
-    def test_results_wait_on_disk_and_nothing_is_measured_twice(
-        self, bench: Bench, tiny_files: list[Path]
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    @pytest.mark.parametrize("times", [1, 2])
+    def test_told_to_stop_in_its_second_run(
+        self, bench: Bench, tiny_files: list[Path], number: int, times: int
     ) -> None:
-        """An agent is told to stop in its second run, and another goes on with what is missing."""
+        """Told once, the agent finishes it, told twice, it ends it; another goes on with what is missing."""
         model = reference(tiny_files)
-        measure = Measure(duration_s=1.0, min_iterations=1, warmup_s=0)
+        measure = Measure(duration_s=2.0, interval_target=None, min_iterations=1, warmup_s=0)
         folder = bench.deliver(make_job([model], [planned_test(model)], runs=3, measure=measure), tiny_files)
         hand_over = bench.work / "account.json"
         bench.account.write(hand_over)
@@ -283,18 +286,27 @@ class TestInterruption:
         with subprocess.Popen([*command, "--work", str(bench.work)], stderr=subprocess.PIPE) as agent:
             first = find_worker(bench.work, "measure")
             find_worker(bench.work, "measure", beside=frozenset({first}))
-            agent.send_signal(signal.SIGTERM)
+            agent.send_signal(number)
+            if times == 2:
+                assert agent.stderr is not None
+                for line in agent.stderr:  # two signals at once are one
+                    if line == SAID:
+                        break
+                agent.send_signal(number)
             agent.communicate(timeout=30)
         assert agent.returncode == 130
         assert workers(bench.work) == set()
         before = bench.results(folder)
-        assert list(before) == [("tiny-sync-b1", 0)]
-        assert bench.heartbeat(folder).state is AgentState.STOPPED
+        assert list(before) == [("tiny-sync-b1", run) for run in range(3 - times)]
+        assert {result.status for result in before.values()} == {Status.OK}
+        heartbeat = bench.heartbeat(folder)
+        assert (heartbeat.state, heartbeat.done) == (AgentState.STOPPED, 3 - times)
+        assert heartbeat.detail == ("1 run was not started", "2 runs were not started")[times - 1]
 
         assert bench.run_agent()
         after = bench.results(folder)
         assert list(after) == [("tiny-sync-b1", run) for run in range(3)]
-        assert after["tiny-sync-b1", 0] == before["tiny-sync-b1", 0]
+        assert before.items() <= after.items()
 
     def test_a_run_ends_with_its_agent(self, bench: Bench, tiny_files: list[Path]) -> None:
         """SIGKILL leaves the agent no time for anything; its run must not go on alone."""

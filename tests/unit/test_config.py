@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
 
@@ -39,6 +40,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 BUILTIN = ("minilm-l6", "mobilenet-v2", "resnet-50")
 HEAD = "schema_version: 1\nname: demo\n"
 MODELS = HEAD + "models: [resnet-50]\n"
+NO_TIME = "is neither none nor a time with its unit, such as 90 min, 12 h or 2 d"
 
 
 def problems_of(text: str | bytes, path: Path, kind: str = "campaign") -> list[str]:
@@ -90,16 +92,32 @@ def test_every_default_is_the_documented_one(tmp_path: Path) -> None:
         "include": (),
         "runs": 10,
         "measure": {**Measure().model_dump(), "timed_region": "inference"},
-        "limits": Limits().model_dump(),
+        "limits": {
+            **Limits().model_dump(),
+            "machine_deadline": None,
+            "campaign_deadline": None,
+            "restarts": 3,
+        },
         "seed": 1,
     }
     assert [(model.name, model.path) for model in campaign.models] == [("resnet-50", None)]
 
 
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [("90 s", 90), ("1.5min", 90), ("12 h", 43_200), ("2 d", 172_800), ("none", None), ("null", None)],
+)
+def test_a_deadline_has_a_unit(given: str, seconds: float | None, tmp_path: Path) -> None:
+    limits = campaign_of(f"{MODELS}limits: {{machine_deadline: {given}, restarts: 0}}\n", tmp_path).limits
+    assert limits.machine_deadline == (None if seconds is None else timedelta(seconds=seconds))
+    assert (limits.campaign_deadline, limits.restarts) == (None, 0)
+    assert "machine_deadline" not in limits.of_job().model_dump()
+
+
 def test_measure_and_limits_are_the_records_of_the_job(tmp_path: Path) -> None:
     campaign = campaign_of(MODELS + "measure: {duration_s: 2}\nlimits: {memory_mb: 512}\n", tmp_path)
     assert campaign.measure.of_job() == Measure(duration_s=2.0)
-    assert campaign.limits == Limits(memory_mb=512)
+    assert campaign.limits.of_job() == Limits(memory_mb=512)
     given_in_code = Campaign(schema_version=1, name="x", models=campaign.models, measure=campaign.measure)
     assert given_in_code.measure == campaign.measure
 
@@ -309,7 +327,12 @@ CAMPAIGN_PROBLEMS = {
     ),
     "unknown key without a neighbour": (
         MODELS + "limits:\n  zzzz: 1\n",
-        ['F:5:3: limits: unknown key "zzzz"; known keys: run_timeout_s, memory_mb'],
+        [
+            (
+                'F:5:3: limits: unknown key "zzzz"; known keys: run_timeout_s, memory_mb, '
+                "machine_deadline, campaign_deadline, restarts"
+            )
+        ],
     ),
     "missing keys": (
         "# a comment\nschema_version: 1\n",
@@ -437,6 +460,21 @@ CAMPAIGN_PROBLEMS = {
             (".nan", "nan", ""),
             ("never", '"never"', ""),
             ("[0.1]", "a list", ""),
+        )
+    },
+    **{
+        f"deadline {value}": (
+            f"{MODELS}limits: {{campaign_deadline: {value}}}\n",
+            [f"F:4:29: limits.campaign_deadline: {sentence}"],
+        )
+        for value, sentence in (
+            ("12", f'12 {NO_TIME} (did you mean "12 h"?)'),
+            ("12 hours", f'"12 hours" {NO_TIME}'),
+            ("0", f"0 {NO_TIME}"),
+            ("true", f"true {NO_TIME}"),
+            ("[1 h]", f"a list {NO_TIME}"),
+            ("0 h", '"0 h" is not between 0 and 365 d'),
+            ("366 d", '"366 d" is not between 0 and 365 d'),
         )
     },
     "timed_region": (
@@ -800,7 +838,7 @@ def test_every_key_is_in_the_example_of_every_key(tmp_path: Path) -> None:
         "exclude": (raw["exclude"][1], Rule),
         "include": (raw["include"][1], Extra),
         "measure": (raw["measure"], type(campaign.measure)),
-        "limits": (raw["limits"], Limits),
+        "limits": (raw["limits"], type(campaign.limits)),
     }
     for section, (given_keys, model) in sections.items():
         assert list(given_keys) == list(model.model_fields), section
@@ -858,7 +896,7 @@ def test_every_key_of_a_schema_has_a_title_and_a_description(schema: dict[str, A
             checked += 1
         if "properties" in node:
             assert node["additionalProperties"] is False
-    assert checked == (6 if schema["title"] == "fleetmark lab" else 88)
+    assert checked == (6 if schema["title"] == "fleetmark lab" else 91)
 
 
 def test_units_are_in_the_descriptions_of_the_schema() -> None:
