@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from agent.alive import expect
 from agent.attempts import MOST_DEATHS, Attempts
 from agent.execute import Ending, execute
 from agent.lease import LeaseKeeper
@@ -202,6 +203,7 @@ class JobRunner:
             LeaseError: another agent has taken it over.
             TransferError: the lease does not last that long, and the server cannot be asked.
         """
+        expect(self._work, seconds)
         try:
             self._lease.cover(seconds)
         except _CUT_OFF as error:

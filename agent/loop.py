@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from agent.alive import expect
 from agent.attempts import Attempts
 from agent.carry_out import PREPARING_S, JobRunner
 from agent.holder import Holder
@@ -88,13 +89,16 @@ def poll(login: Login, *, work: Path, models: ModelCache, stop: Stop, every_s: f
     another one in its file.
     """
     patience = Patience()
+    work.mkdir(parents=True, exist_ok=True)
     while not stop.is_set():
+        expect(work, every_s)
         try:
             work_through(
                 login.account, work=work, models=models, stop=stop, renew=login.renewed, patience=patience
             )
         except LoginRefusedError as error:
             _log.error("%s; waiting for a newer account in %s", error, login.path)
+            expect(work, _REFUSED_S)
             _wait_for_another(login, stop, every_s)
             continue
         except (LeaseError, TransferError) as error:
