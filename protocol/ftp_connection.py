@@ -38,6 +38,7 @@ def trust(account: Account) -> ssl.SSLContext:
         UserError: the account holds no certificate that can be read.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = _SecureSocket
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     try:
@@ -48,6 +49,20 @@ def trust(account: Account) -> ssl.SSLContext:
             advice="Fetch the account file again from the integrator.",
         ) from error
     return context
+
+
+class _SecureSocket(ssl.SSLSocket):
+    """Closed when the other side resets it.
+
+    Where that happens before TLS begins, `wrap_socket` fails, and leaves open what nobody else can close.
+    """
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        try:
+            return super().recv(buflen, flags)
+        except ConnectionError:
+            self.close()
+            raise
 
 
 class FtpConnection(ftplib.FTP_TLS):

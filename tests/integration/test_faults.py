@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import select
 import shutil
 import socket
 import ssl
@@ -33,7 +34,7 @@ from protocol.errors import (
     TransientTransferError,
     UntrustedServerError,
 )
-from protocol.ftp_connection import FtpConnection
+from protocol.ftp_connection import FtpConnection, trust
 from protocol.local_part import LocalPart
 from protocol.retry import RetryPolicy
 from protocol.transfer import TransferClient
@@ -302,6 +303,23 @@ def test_data_connections_resume_the_tls_session(site: Site, monkeypatch: pytest
         client.list(RESULT.parent)
         client.read(RESULT, max_bytes=100)
     assert reused == [True, True, True]
+
+
+def test_a_connection_that_is_reset_before_tls_is_closed(site: Site) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname(), timeout=5)
+        other, _ = listener.accept()
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        other.close()
+        assert select.select([client], [], [], 5)[0]  # the reset has arrived
+        number = client.fileno()
+        with pytest.raises(ConnectionResetError) as failure:
+            trust(site.box).wrap_socket(client, server_hostname="127.0.0.1")
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(number)
+    assert (
+        failure.value.__traceback__ is not None
+    )  # what it holds was not collected, and so not closed, before
 
 
 # --- the server
