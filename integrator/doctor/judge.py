@@ -61,9 +61,12 @@ def _of(check: Check, trouble: Trouble) -> Finding:
 
 def _not_asked(check: Check, answers: Answers) -> Finding:
     broken = answers.connection.broken
-    why = f"not asked: {broken} failed" if broken else "it was not asked"
-    if isinstance(answers.host, Trouble):
+    if broken:
+        why = f"not asked: {broken} failed"
+    elif isinstance(answers.host, Trouble):
         why = answers.host.said
+    else:
+        why = "can only be seen from inside a container, once the image is there"
     return Finding(check=check, health=Health.UNKNOWN, said=why)
 
 
