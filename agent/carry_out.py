@@ -38,7 +38,7 @@ from protocol.status import AgentState, Heartbeat
 from protocol.transfer import TransferClient
 from protocol.version import __version__
 
-__all__ = ["PREPARING_S", "JobRunner"]
+__all__ = ["JobRunner"]
 
 _log = logging.getLogger("fleetmark.agent")
 
@@ -47,10 +47,6 @@ _CUT_OFF = (TransientTransferError, LoginRefusedError, UntrustedServerError)
 as long as the lease lasts."""
 _LAST_PUSH_S = 60.0
 """How long the end of a job waits for a server that does not answer."""
-PREPARING_S = 600.0
-"""How long the machine is held while models are fetched and the machine is looked at."""
-_AFTER_RUN_S = 60.0
-"""How much longer than a run's time the machine is held for it: to end it, and to send its result."""
 
 
 class JobRunner:
@@ -109,7 +105,7 @@ class JobRunner:
         pending = self.pending()
         self._done = len(self._job.schedule) - len(pending)
         if pending:
-            until = datetime.now(UTC) + timedelta(seconds=PREPARING_S)
+            until = datetime.now(UTC) + timedelta(seconds=self._lease.preparing_s)
             self._say(
                 AgentState.PREPARING, detail="fetching models, looking at the machine", silent_until=until
             )
@@ -148,7 +144,7 @@ class JobRunner:
             if self._stop.is_set():
                 return
             model = self._models[sha256]
-            self._hold(PREPARING_S)
+            self._hold(self._lease.preparing_s)
             try:
                 self._cache.fetch(model, self._client)
             except _CUT_OFF:
@@ -163,7 +159,7 @@ class JobRunner:
         if result is not None:
             self._spool.add(result)
         else:
-            self._hold(self._job.limits.run_timeout_s + _AFTER_RUN_S)
+            self._hold(self._job.limits.run_timeout_s + self._lease.after_run_s)
             silent_until = datetime.now(UTC) + timedelta(seconds=self._job.limits.run_timeout_s)
             self._say(AgentState.RUNNING, entry=entry, silent_until=silent_until)
             with self._attempts.under_way(entry, self._stop):

@@ -21,13 +21,13 @@ from protocol.layout import clock_file, lease_file, machine_folder, renewal_file
 from protocol.lease import Lease
 from protocol.transfer import TransferClient
 
-__all__ = ["LeaseKeeper", "Patience", "Sighting", "newest_term", "remaining_s"]
+__all__ = ["SPARE_S", "LeaseKeeper", "Patience", "Sighting", "newest_term", "remaining_s"]
 
 _log = logging.getLogger("fleetmark.agent")
 
 _TOLERANCE_S = 5.0
 """Others wait this much longer than the holder itself believes in its lease: times come in whole seconds."""
-_SLACK_S = 300.0
+SPARE_S = 300.0
 """A renewal covers this much more than was asked for, so that short runs do not renew it each time."""
 _LOOK_EVERY_S = 5.0
 
@@ -93,18 +93,28 @@ class LeaseKeeper:
         holder: str,
         client: TransferClient,
         *,
-        slack_s: float = _SLACK_S,
+        spare_s: float = SPARE_S,
         now: Callable[[], float] = _now,
         patience: Patience | None = None,
     ) -> None:
         self._machine = machine
         self._holder = holder
         self._client = client
-        self._slack_s = slack_s
+        self._spare_s = spare_s
         self._now = now
         self._patience = patience or Patience(now)
         self._mine: Lease | None = None
         self._ends = 0.0
+
+    @property
+    def preparing_s(self) -> float:
+        """How long the machine is held while models are fetched and the machine is looked at."""
+        return 2 * self._spare_s
+
+    @property
+    def after_run_s(self) -> float:
+        """How much longer than a run's time the machine is held for it: to end it, and to send its result."""
+        return self._spare_s / 5
 
     @property
     def held(self) -> bool:
@@ -162,7 +172,7 @@ class LeaseKeeper:
                 raise self._lost()
             return
         if not self.covers(seconds):
-            self._renew(mine, seconds + self._slack_s)
+            self._renew(mine, seconds + self._spare_s)
         self.check()
 
     def check(self) -> None:
@@ -199,7 +209,7 @@ class LeaseKeeper:
 
     def _take(self, term: int, cover_s: float) -> bool:
         lease = Lease(
-            machine=self._machine, term=term, holder=self._holder, lifetime_s=cover_s + self._slack_s
+            machine=self._machine, term=term, holder=self._holder, lifetime_s=cover_s + self._spare_s
         )
         asked = self._now()  # before the server's clock stamps it: this agent's own belief ends first
         path = lease_file(self._machine, term)

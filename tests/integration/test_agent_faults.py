@@ -25,12 +25,12 @@ import pytest
 from agent.lease import LeaseKeeper
 from agent.stop import Stop
 from integrator.collect import collect
+from integrator.conduct.news import Stored
+from integrator.conduct.standing import MachineState
+from integrator.conduct.watch import Watch
 from integrator.merge import merge
-from integrator.news import Stored
 from integrator.rejected import Rejections
-from integrator.standing import MachineState
 from integrator.store import CampaignRecord, CampaignStore
-from integrator.watch import Watch
 from protocol.account import Account
 from protocol.errors import LeaseError
 from protocol.job import Job, Measure

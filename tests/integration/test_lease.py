@@ -30,7 +30,7 @@ from tests.support import make_job, planned_test, reference
 def keeper(bench: Bench, name: str) -> Iterator[LeaseKeeper]:
     bench.operator.make_folder(machine_folder("box"))
     with TransferClient(bench.account) as client:
-        yield LeaseKeeper("box", name, client, slack_s=0)
+        yield LeaseKeeper("box", name, client, spare_s=0)
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ class TestKeeper:
         clock = [0.0]
         with TransferClient(bench.account) as client:
             bench.operator.make_folder(machine_folder("box"))
-            first = LeaseKeeper("box", "first-1", client, slack_s=0, now=lambda: clock[0])
+            first = LeaseKeeper("box", "first-1", client, spare_s=0, now=lambda: clock[0])
             first.acquire(60, stop=stop)
             clock[0] = 61
             first.cover(60)
@@ -153,7 +153,7 @@ class TestKeeper:
             age_lease(bench, tmp_path / "server", -86400)
             for seconds, taken in ((0, False), (64, False), (66, True)):
                 clock[0] = seconds  # an agent that looks now and then, with a new keeper each time
-                again = LeaseKeeper("box", "second-1", client, slack_s=0, patience=patience)
+                again = LeaseKeeper("box", "second-1", client, spare_s=0, patience=patience)
                 if not taken:
                     with pytest.raises(LeaseError, match="agent first-1 works on it"):
                         again.acquire(60, stop=stop)
@@ -184,7 +184,7 @@ class TestKeeper:
     ) -> None:
         clock = [0.0]
         with keeper(bench, "second-1") as second, TransferClient(bench.account) as client:
-            first = LeaseKeeper("box", "first-1", client, slack_s=0, now=lambda: clock[0])
+            first = LeaseKeeper("box", "first-1", client, spare_s=0, now=lambda: clock[0])
             first.acquire(60, stop=stop)
             age_lease(bench, tmp_path / "server", 100)
             second.acquire(60, stop=stop)
