@@ -55,7 +55,7 @@ def openssh(folder: Path, *lines: str) -> Iterator[OpenSsh]:
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(folder / name)], check=True
         )
     shutil.copy(folder / "id_ed25519.pub", folder / "authorized_keys")
-    port = _free_port()
+    port = free_port()
     configuration = folder / "sshd_config"
     configuration.write_text(
         "\n".join(
@@ -90,7 +90,8 @@ def openssh(folder: Path, *lines: str) -> Iterator[OpenSsh]:
         process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
 
