@@ -38,7 +38,7 @@ class LocalLauncher:
         command = [
             *(sys.executable, "-I", "-m", "agent.cli"),
             *("--account", str(hand_over), "--work", str(self._work), "--cache", str(self._cache)),
-            *("--once", "--with-parent"),
+            *("--once", "--with-parent", str(os.getpid())),
         ]
         try:
             self._work.mkdir(parents=True, exist_ok=True)
