@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import pwd
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -106,6 +107,8 @@ class Engine:
             self.ssh.transport()  # raises, in words, what a request through the socket could only fail of
             self._forward = SocketForward(self.ssh, self.address.socket)
         try:
+            if self.address.kind == "unix":
+                _knock(self.address.socket)
             client = self._another(TIMEOUT_S)
         except (DockerException, requests.RequestException, OSError) as error:
             explained = self._explained(error, "asking for its version")
@@ -159,6 +162,13 @@ class _Client(APIClient):
         self.server_version = str(self.version(api_version=False)["ApiVersion"])
         older = version_lt(self.server_version, DEFAULT_DOCKER_API_VERSION)
         self._version = self.server_version if older else DEFAULT_DOCKER_API_VERSION
+
+
+def _knock(path: str) -> None:
+    """Raise what is wrong with a socket; docker-py says it too, and leaves one open each time."""
+    with socket.socket(socket.AF_UNIX) as door:
+        door.settimeout(TIMEOUT_S)
+        door.connect(path)
 
 
 def _tls(files: TlsFiles | None) -> TLSConfig | None:
