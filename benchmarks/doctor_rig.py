@@ -26,7 +26,7 @@ __all__ = ["Distance"]
 
 _CHUNK = 64 << 10
 _CONTAINER_S = 0.6
-"""From the start of a container to its first word, on a machine that is not busy; the script then takes a second."""
+"""From the start of a container to its first word, on a machine that is not busy; the script takes 1 s more."""
 
 
 class Distance:
@@ -85,7 +85,7 @@ class _Answers(BaseHTTPRequestHandler):
     doors: dict[str, str] = {}  # noqa: RUF012  # of all connections
     words = b""
 
-    def do_GET(self) -> None:  # noqa: N802  # as http.server names it
+    def do_GET(self) -> None:  # as http.server names it
         if self.path.endswith("/version"):
             self._json({"Version": "24.0.7", "ApiVersion": "1.43", "MinAPIVersion": "1.12"})
         elif "/logs" in self.path:
@@ -94,7 +94,7 @@ class _Answers(BaseHTTPRequestHandler):
         else:
             self._json({"Id": "sha256:" + "0" * 64, "Config": {"Tty": False}})
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if "/create" in self.path:
             name = f"{time.monotonic_ns():x}"
@@ -107,7 +107,7 @@ class _Answers(BaseHTTPRequestHandler):
         else:
             self._send(b"", 204)
 
-    def do_DELETE(self) -> None:  # noqa: N802
+    def do_DELETE(self) -> None:
         self._send(b"", 204)
 
     def address_string(self) -> str:
