@@ -74,7 +74,7 @@ class DockerAsk:
         host = self._ask_host(ssh)
         server = Question("going to the FTP server", lambda: _server(ssh, machine, point)) if ssh else None
         said = engine.within(_ENGINE_TIMEOUT_S)
-        # The machine is watched before anything is sent or started: that would be the load which is looked for.
+        # It is watched before anything is sent or started: that would be the load which is looked for.
         if self.send and host:
             host.within(_HOST_TIMEOUT_S)
         image = self._image_within(said)
