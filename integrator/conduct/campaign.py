@@ -14,13 +14,17 @@ from integrator.conduct.crew import Crew
 from integrator.conduct.deadlines import Deadlines
 from integrator.conduct.interrupts import Interrupts
 from integrator.conduct.serving import EmbeddedServer, LabServer, Serving
+from integrator.conduct.standing import MachineState, Standing
 from integrator.conduct.state import CampaignState, Undertaking, WorkFolder
 from integrator.conduct.supervise import INTERRUPTED, Patience
 from integrator.config import Lab
+from integrator.config.lab import LabMachine
 from integrator.config.server import ServerSection
 from integrator.deliver import deliver, deliver_results
-from integrator.launch.choose import is_here, launcher_for
+from integrator.launch.choose import choose_launcher
 from integrator.launch.interface import Launcher
+from integrator.launch.local import LocalLauncher
+from integrator.launch.logins import Passwords
 from integrator.plan import Plan
 from integrator.store import CampaignRecord, CampaignStore
 from integrator.words import counted
@@ -123,6 +127,7 @@ class _Campaign:
         self._setting = setting
         self._board = Board(plan.campaign, work, audience, record.machines)
         self._relay = Relay(self._board)
+        self._passwords = Passwords()
 
     def carry_out(self) -> bool:
         absent: dict[str, str] = {}
@@ -150,12 +155,17 @@ class _Campaign:
 
     def _deliver(self, client: TransferClient) -> tuple[Job, ...]:
         """Put on the server what is missing there; the jobs of machines that have something left to do."""
-        what = f"{counted(len(self._plan.models), 'model')} and {counted(len(self._plan.jobs), 'job')}"
+        jobs = self._plan.jobs
+        what = f"{counted(len(self._plan.models), 'model')} and {counted(len(jobs), 'job')}"
         self._board.say(f"Sending {what} to the FTP server")
         deliver(self._plan, client)
-        for job in self._plan.jobs:
-            deliver_results(job, self._store, client)
-        return self._plan.jobs
+        done = {job.machine: deliver_results(job, self._store, client) for job in jobs}
+        left = tuple(job for job in jobs if done[job.machine] < len(job.schedule))
+        for job in jobs:
+            if job not in left:
+                count = len(job.schedule)
+                self._board.stand(job.machine, Standing(MachineState.FINISHED, count, count))
+        return left
 
     def _crew(self, jobs: Sequence[Job], serving: Serving) -> Crew:
         here = [job for job in jobs if self._is_here(job.machine)]
@@ -184,14 +194,16 @@ class _Campaign:
     def _is_here(self, machine: str) -> bool:
         """Whether the machine is this computer: such machines share hardware."""
         entry = self._entry(machine)
-        return self._setting.launchers is None and (entry is None or is_here(entry))
+        return self._setting.launchers is None and (entry is None or entry.start == "local")
 
     def _launcher(self, machine: str) -> Callable[[], Launcher]:
         if self._setting.launchers is not None:
             return self._setting.launchers[machine]
-        work = self._work.agents / machine
-        return lambda: launcher_for(self._entry(machine), work=work, cache=self._setting.cache)
+        work, cache, entry = self._work.agents / machine, self._setting.cache, self._entry(machine)
+        if entry is None:
+            return lambda: LocalLauncher(work, cache=cache)
+        return lambda: choose_launcher(entry, work=work, cache=cache, passwords=self._passwords)
 
-    def _entry(self, machine: str) -> object:
+    def _entry(self, machine: str) -> LabMachine | None:
         lab = self._setting.lab
         return next((entry for entry in lab.machines if entry.name == machine), None) if lab else None

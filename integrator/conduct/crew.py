@@ -1,4 +1,4 @@
-"""All machines of a campaign at once: each driven by a thread, those that share hardware one after another."""
+"""All machines of a campaign at once, a thread for each; those that share hardware one after another."""
 
 from __future__ import annotations
 
@@ -55,9 +55,7 @@ class Crew:
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._going = 0
-        self.reasons: dict[str, str] = {
-            job.machine: INTERRUPTED for turn in turns for job in turn
-        }
+        self.reasons: dict[str, str] = {job.machine: INTERRUPTED for turn in turns for job in turn}
         """By machine, why results are missing; empty where its job is done."""
 
     def work(self, interrupts: Interrupts) -> bool:
@@ -65,7 +63,9 @@ class Crew:
         self._going = len(self._turns)
         for number, turn in enumerate(self._turns):
             name = f"fleetmark-machine-{number}"
-            self._threads.append(threading.Thread(target=self._take_turns, args=(turn,), name=name, daemon=True))
+            self._threads.append(
+                threading.Thread(target=self._take_turns, args=(turn,), name=name, daemon=True)
+            )
         with interrupts.told(self._interrupt):
             for thread in self._threads:
                 thread.start()

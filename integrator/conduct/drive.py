@@ -278,7 +278,7 @@ class Driver:
     def _show_trouble(self, detail: str) -> None:
         if self._shown is not MachineState.TROUBLE:
             now = self._watch.standing()
-            first = detail.partition("\n")[0].removesuffix(_LAST_WORDS)
+            first = _first_line(detail)
             self._show(replace(now, state=MachineState.TROUBLE, total=self._total(now), detail=first))
 
     def _at_the_end(self, reason: str) -> Standing:
@@ -289,10 +289,14 @@ class Driver:
             return replace(now, state=MachineState.FINISHED, done=done, detail="")
         if reason == INTERRUPTED:
             return replace(now, state=MachineState.WAITING)
-        return replace(now, state=MachineState.FAILED, detail=reason.partition("\n")[0].removesuffix(_LAST_WORDS))
+        return replace(now, state=MachineState.FAILED, detail=_first_line(reason))
 
     def _total(self, standing: Standing) -> int:
         return standing.total or len(self._job.schedule)
+
+
+def _first_line(reason: str) -> str:
+    return reason.partition("\n")[0].removesuffix(_LAST_WORDS)
 
 
 _HEARD_AGAIN_S = 150.0

@@ -18,8 +18,8 @@ _MOST = 2
 class Interrupts:
     """Counts them, in the main thread; a context manager.
 
-    Each raises KeyboardInterrupt, as ever, but within `told` the first two are told instead. In another thread
-    than the main one it does nothing.
+    Each raises KeyboardInterrupt, as ever, but within `told` the first two are told instead. In another
+    thread than the main one it does nothing.
     """
 
     def __init__(self) -> None:

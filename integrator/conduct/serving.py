@@ -76,8 +76,8 @@ class _Passwords(Document):
 class EmbeddedServer:
     """A server in this process, over a folder that a later process can go on with.
 
-    Authority, passwords and port are kept in the folder's private part. So agents that run meanwhile, and find
-    nobody, find the server of the integrator that goes on. Where `movable`, another port does as well.
+    Authority, passwords and port are kept in the folder's private part. So agents that run meanwhile, and
+    find nobody, find the server of the integrator that goes on. Where `movable`, another port does as well.
 
     Raises:
         UserError: nobody can listen there, or the folder cannot be used.
@@ -110,8 +110,8 @@ class EmbeddedServer:
                     continue
                 raise UserError(
                     f"{self._section.listen}:{port}: nobody can listen there: {error.strerror}",
-                    advice="`ss -ltnp` shows who does already. Agents of this campaign know this port: it has "
-                    "to be free. Another one for new campaigns: server.port in lab.yaml.",
+                    advice="`ss -ltnp` shows who does already. Agents of this campaign know this port: it "
+                    "has to be free. Another one for new campaigns: server.port in lab.yaml.",
                 ) from error
             break
         self._server = server
@@ -177,7 +177,7 @@ class EmbeddedServer:
         known = _Passwords()
         if file.exists():
             known = _Passwords.from_bytes(file.read_bytes(), source=str(file))
-        users = {name: Role.MACHINE for name in self._machines} | {_INTEGRATOR: Role.INTEGRATOR}
+        users = dict.fromkeys(self._machines, Role.MACHINE) | {_INTEGRATOR: Role.INTEGRATOR}
         passwords = {name: known.passwords.get(name) or secrets.token_urlsafe(32) for name in users}
         if passwords != known.passwords:
             write_atomically(file, _Passwords(passwords=passwords).to_bytes(), mode=_OWNER_ONLY)

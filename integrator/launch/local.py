@@ -52,7 +52,9 @@ class LocalLauncher:
                     start_new_session=True,  # Ctrl-C is for the integrator, which then tells the agent
                 )
             except OSError as error:
-                raise LaunchError(f"{order.machine}: no process could be started: {error.strerror}") from error
+                raise LaunchError(
+                    f"{order.machine}: no process could be started: {error.strerror}"
+                ) from error
 
     def status(self) -> AgentStatus:
         """Whether it runs."""
