@@ -134,6 +134,7 @@ class _Campaign:
         complete = False
         with Interrupts() as interrupts, self._serving() as serving, serving.client() as client:
             self._board.write(CampaignState.RUNNING)
+            self._store.write_record(self._record.model_copy(update={"absent": {}}))
             try:
                 jobs = self._deliver(client)
                 crew = self._crew(jobs, serving)

@@ -91,6 +91,7 @@ class Driver:
         """Carry the job through; why results are missing, or nothing."""
         for stored in self._news.rest():
             self._hear(stored, new=False)
+        self._look()
         try:
             while (step := self._supervisor.next(self._view(), time.monotonic())).do is not Do.END:
                 self._carry_out(step)
