@@ -11,9 +11,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from agent.alive import expect
+from agent.attempts import MOST_DEATHS, Attempts
 from agent.execute import Ending, execute
 from agent.lease import LeaseKeeper
-from agent.leftovers import scratch_folder, spool_folder
+from agent.leftovers import attempts_folder, scratch_folder, spool_folder
 from agent.machine.describe import describe
 from agent.models import ModelCache
 from agent.outcome import Outcome, judge, shortened
@@ -36,7 +38,7 @@ from protocol.status import AgentState, Heartbeat
 from protocol.transfer import TransferClient
 from protocol.version import __version__
 
-__all__ = ["PREPARING_S", "JobRunner"]
+__all__ = ["JobRunner"]
 
 _log = logging.getLogger("fleetmark.agent")
 
@@ -45,10 +47,6 @@ _CUT_OFF = (TransientTransferError, LoginRefusedError, UntrustedServerError)
 as long as the lease lasts."""
 _LAST_PUSH_S = 60.0
 """How long the end of a job waits for a server that does not answer."""
-PREPARING_S = 600.0
-"""How long the machine is held while models are fetched and the machine is looked at."""
-_AFTER_RUN_S = 60.0
-"""How much longer than a run's time the machine is held for it: to end it, and to send its result."""
 
 
 class JobRunner:
@@ -72,6 +70,7 @@ class JobRunner:
         self._work = work
         self._cache = models
         self._spool = Spool(spool_folder(work, job.campaign), self._folder)
+        self._attempts = Attempts(attempts_folder(work), job.campaign)
         self._scratch = scratch_folder(work)
         self._kept = work / "compiled"
         """Compiled models of tests that ask for a cache."""
@@ -106,7 +105,7 @@ class JobRunner:
         pending = self.pending()
         self._done = len(self._job.schedule) - len(pending)
         if pending:
-            until = datetime.now(UTC) + timedelta(seconds=PREPARING_S)
+            until = datetime.now(UTC) + timedelta(seconds=self._lease.preparing_s)
             self._say(
                 AgentState.PREPARING, detail="fetching models, looking at the machine", silent_until=until
             )
@@ -145,7 +144,7 @@ class JobRunner:
             if self._stop.is_set():
                 return
             model = self._models[sha256]
-            self._hold(PREPARING_S)
+            self._hold(self._lease.preparing_s)
             try:
                 self._cache.fetch(model, self._client)
             except _CUT_OFF:
@@ -157,12 +156,18 @@ class JobRunner:
     def _carry_out(self, entry: ScheduledRun) -> None:
         test = self._tests[entry.test]
         result = self._skip(entry, test)
-        if result is None:
-            self._hold(self._job.limits.run_timeout_s + _AFTER_RUN_S)
-            result = self._measure_or_explain(entry, test)
-        if result is None:
-            return  # stopped: the run stays pending
-        self._spool.add(result)
+        if result is not None:
+            self._spool.add(result)
+        else:
+            self._hold(self._job.limits.run_timeout_s + self._lease.after_run_s)
+            silent_until = datetime.now(UTC) + timedelta(seconds=self._job.limits.run_timeout_s)
+            self._say(AgentState.RUNNING, entry=entry, silent_until=silent_until)
+            with self._attempts.under_way(entry, self._stop):
+                result = self._measure_or_explain(entry, test)
+                if result is None:
+                    return  # ended by the word to stop: the run stays pending
+                self._spool.add(result)
+        self._attempts.settle(entry)
         self._done += 1
         if result.status is not Status.OK:
             self._failed += 1
@@ -194,6 +199,7 @@ class JobRunner:
             LeaseError: another agent has taken it over.
             TransferError: the lease does not last that long, and the server cannot be asked.
         """
+        expect(self._work, seconds)
         try:
             self._lease.cover(seconds)
         except _CUT_OFF as error:
@@ -210,10 +216,13 @@ class JobRunner:
         return self._spool.try_drain(self._client)
 
     def _skip(self, entry: ScheduledRun, test: PlannedTest) -> Result | None:
-        reason = self._unfetched.get(test.model_sha256) or self._given_up.get(test.id)
-        if reason is None:
+        if self._attempts.deaths(entry) >= MOST_DEATHS:
+            words = "the agent ended twice during this run, the machine may have restarted"
+            outcome = Outcome(Status.CRASHED, words)
+        elif reason := self._unfetched.get(test.model_sha256) or self._given_up.get(test.id):
+            outcome = Outcome(Status.NOT_RUN, reason)
+        else:
             return None
-        outcome = Outcome(Status.NOT_RUN, reason)
         return self._result(entry, test, outcome, started_at=datetime.now(UTC), ending=None)
 
     def _measure_or_explain(self, entry: ScheduledRun, test: PlannedTest) -> Result | None:
@@ -231,8 +240,6 @@ class JobRunner:
 
     def _measure(self, entry: ScheduledRun, test: PlannedTest) -> Result | None:
         timeout_s = self._job.limits.run_timeout_s
-        silent_until = datetime.now(UTC) + timedelta(seconds=timeout_s)
-        self._say(AgentState.RUNNING, entry=entry, silent_until=silent_until)
         self._scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
             started_at = datetime.now(UTC)

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from agent.lease import SPARE_S
 from agent.login import Login
 from agent.loop import poll, work_through
 from agent.models import ModelCache
@@ -26,7 +27,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 
 @app.command(epilog=EXIT_CODES)
-def run(
+def run(  # noqa: PLR0917 - a command's options
     account: Annotated[Path, typer.Option(help="The account file that was handed over for this machine.")],
     work: Annotated[Path, typer.Option(help="Where models and results waiting to be sent are kept.")],
     cache: Annotated[
@@ -37,6 +38,15 @@ def run(
         float, typer.Option(help="With --once: seconds to wait for another agent on this machine.", min=0)
     ] = 0.0,
     every: Annotated[float, typer.Option(help="Seconds between looks at the server.", min=0.1)] = 10.0,
+    spare: Annotated[
+        float,
+        typer.Option(
+            help="Seconds that the machine is held for this agent beyond what is to be done; so much later "
+            "another one may take over when nothing more is heard of it.",
+            envvar="FLEETMARK_SPARE",
+            min=1,
+        ),
+    ] = SPARE_S,
     with_parent: Annotated[
         int | None, typer.Option(help="Stop at once when this process, which started the agent, ends.")
     ] = None,
@@ -63,11 +73,17 @@ def run(
         models = ModelCache(cache.resolve() if cache else work / "models")
         if once:
             if not work_through(
-                login.account, work=work, models=models, stop=stop, wait_s=wait, renew=login.renewed
+                login.account,
+                work=work,
+                models=models,
+                stop=stop,
+                wait_s=wait,
+                renew=login.renewed,
+                spare_s=spare,
             ):
                 raise typer.Exit(EXIT_INTERRUPTED if stop.is_set() else EXIT_USER)
         else:
-            poll(login, work=work, models=models, stop=stop, every_s=every)
+            poll(login, work=work, models=models, stop=stop, every_s=every, spare_s=spare)
 
 
 def _stop_with_parent(stop: Stop, parent: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agent.spool import Spool
 
-__all__ = ["scratch_folder", "spool_folder", "tidy"]
+__all__ = ["attempts_folder", "scratch_folder", "spool_folder", "tidy"]
 
 
 def scratch_folder(work: Path) -> Path:
@@ -19,6 +19,11 @@ def scratch_folder(work: Path) -> Path:
 def spool_folder(work: Path, campaign: str) -> Path:
     """Where results of a campaign wait."""
     return work / "spool" / campaign
+
+
+def attempts_folder(work: Path) -> Path:
+    """Where it is noted which run of a campaign is under way."""
+    return work / "attempts"
 
 
 def tidy(work: Path) -> None:

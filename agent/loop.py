@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent.carry_out import PREPARING_S, JobRunner
+from agent.alive import expect
+from agent.attempts import Attempts
+from agent.carry_out import JobRunner
 from agent.holder import Holder
-from agent.lease import LeaseKeeper, Patience
-from agent.leftovers import tidy
+from agent.lease import SPARE_S, LeaseKeeper, Patience
+from agent.leftovers import attempts_folder, tidy
 from agent.login import Login
 from agent.models import ModelCache
 from agent.stop import Stop
@@ -49,11 +51,13 @@ def work_through(
     wait_s: float = 0.0,
     renew: Callable[[], Account | None] | None = None,
     patience: Patience | None = None,
+    spare_s: float = SPARE_S,
 ) -> bool:
     """Carry out every job that has pending runs; whether all of them came to their end.
 
     Another agent that works on this machine is waited for, `wait_s` seconds. `renew` is asked for a newer
-    account where this one is refused; `patience` is what earlier calls have seen of another agent.
+    account where this one is refused; `patience` is what earlier calls have seen of another agent. The
+    machine is held for `spare_s` seconds beyond what is to be done.
 
     Raises:
         LeaseError: another agent works on this machine, or has taken it over.
@@ -64,10 +68,12 @@ def work_through(
     with Holder(work) as holder, TransferClient(account, renew=renew) as client:
         tidy(work)
         models.tidy()
-        lease = LeaseKeeper(account.user, holder.name, client, patience=patience)
+        lease = LeaseKeeper(account.user, holder.name, client, spare_s=spare_s, patience=patience)
         agent = _Agent(account.user, client, lease, work, models, stop, wait_s)
         try:
-            for campaign in sorted(client.list(machine_folder(account.user))):
+            campaigns = sorted(client.list(machine_folder(account.user)))
+            Attempts.tidy(attempts_folder(work), campaigns)
+            for campaign in campaigns:
                 if not re.fullmatch(CAMPAIGN_ID, campaign):
                     continue  # the leases lie here too
                 if stop.is_set():
@@ -78,20 +84,31 @@ def work_through(
     return complete and not stop.is_set()
 
 
-def poll(login: Login, *, work: Path, models: ModelCache, stop: Stop, every_s: float) -> None:
+def poll(
+    login: Login, *, work: Path, models: ModelCache, stop: Stop, every_s: float, spare_s: float = SPARE_S
+) -> None:
     """Work through the jobs, again and again until told to stop.
 
     A server that is away, or says no, is asked again after `every_s`. An account that is refused waits for
     another one in its file.
     """
     patience = Patience()
+    work.mkdir(parents=True, exist_ok=True)
     while not stop.is_set():
+        expect(work, every_s)
         try:
             work_through(
-                login.account, work=work, models=models, stop=stop, renew=login.renewed, patience=patience
+                login.account,
+                work=work,
+                models=models,
+                stop=stop,
+                renew=login.renewed,
+                patience=patience,
+                spare_s=spare_s,
             )
         except LoginRefusedError as error:
             _log.error("%s; waiting for a newer account in %s", error, login.path)
+            expect(work, _REFUSED_S)
             _wait_for_another(login, stop, every_s)
             continue
         except (LeaseError, TransferError) as error:
@@ -133,7 +150,7 @@ def _take(agent: _Agent, campaign: str) -> bool:
     runner = JobRunner(job, client, lease=agent.lease, work=agent.work, models=agent.models, stop=agent.stop)
     if not runner.has_work():
         return True
-    agent.lease.acquire(PREPARING_S, stop=agent.stop, wait_s=agent.wait_s)
+    agent.lease.acquire(agent.lease.preparing_s, stop=agent.stop, wait_s=agent.wait_s)
     _log.info("campaign %s: %d tests", job.campaign, len(job.tests))
     return runner.run() is AgentState.FINISHED
 

@@ -93,10 +93,11 @@ class Stop:
         """Take SIGINT, SIGTERM and the word that the parent is gone, instead of dying of them."""
 
         def step(_signal: int, _frame: FrameType | None) -> None:
-            if not self._soon.is_set:
+            first = not self._soon.is_set
+            self.set()
+            if first:
                 with contextlib.suppress(OSError):
                     os.write(2, _SAID)  # a logger may be what the signal has interrupted
-            self.set()
 
         def end(_signal: int, _frame: FrameType | None) -> None:
             self.set_at_once()

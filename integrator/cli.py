@@ -17,6 +17,7 @@ from integrator.commands.run import run
 from integrator.commands.schema import schema
 from integrator.commands.selftest import selftest
 from integrator.commands.status import status
+from integrator.commands.tune_host import tune_host
 from integrator.commands.verify import verify
 from protocol.cli import EXIT_CODES, run_program
 from protocol.version import __version__
@@ -30,7 +31,21 @@ app = typer.Typer(
     rich_markup_mode=None,
     epilog=EXIT_CODES,
 )
-for command in (demo, run, plan, status, collect, publish, doctor, verify, selftest, models, schema):
+_COMMANDS = (
+    demo,
+    run,
+    plan,
+    status,
+    collect,
+    publish,
+    doctor,
+    tune_host,
+    verify,
+    selftest,
+    models,
+    schema,
+)
+for command in _COMMANDS:
     app.command(epilog=EXIT_CODES)(command)
 app.add_typer(machine, name="machine", epilog=EXIT_CODES)
 

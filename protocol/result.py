@@ -39,7 +39,7 @@ class Status(StrEnum):
     TIMEOUT = "timeout"
     """The run was ended because its time was up."""
     CRASHED = "crashed"
-    """A signal ended the run."""
+    """A signal ended the run, or the agent ended twice in its course."""
     OUT_OF_MEMORY = "out_of_memory"
     UNSUPPORTED = "unsupported"
     """The device is not on this machine, or does not run this model."""
