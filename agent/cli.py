@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from agent.orphans import adopt
 from agent.stop import PARENT_IS_GONE, Stop
 from protocol.cli import EXIT_CODES, log_to_stderr, run_program
 from protocol.errors import EXIT_INTERRUPTED, EXIT_USER
+from protocol.status import AgentState
 
 __all__ = ["main"]
 
@@ -26,7 +28,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 
 @app.command(epilog=EXIT_CODES)
-def run(
+def run(  # noqa: PLR0917 - a command's options
     account: Annotated[Path, typer.Option(help="The account file that was handed over for this machine.")],
     work: Annotated[Path, typer.Option(help="Where models and results waiting to be sent are kept.")],
     cache: Annotated[
@@ -37,6 +39,10 @@ def run(
         float, typer.Option(help="With --once: seconds to wait for another agent on this machine.", min=0)
     ] = 0.0,
     every: Annotated[float, typer.Option(help="Seconds between looks at the server.", min=0.1)] = 10.0,
+    campaign: Annotated[str | None, typer.Option(help="Carry out this campaign's job and no other.")] = None,
+    hand_over: Annotated[
+        bool, typer.Option(help="Leave with 0 where the next run asks for another release of OpenVINO.")
+    ] = False,
     with_parent: Annotated[
         int | None, typer.Option(help="Stop at once when this process, which started the agent, ends.")
     ] = None,
@@ -61,13 +67,15 @@ def run(
         login = Login(account)
         work = work.resolve()
         models = ModelCache(cache.resolve() if cache else work / "models")
+        carry_out = partial(
+            work_through, work=work, models=models, stop=stop, campaign=campaign, hand_over=hand_over
+        )
         if once:
-            if not work_through(
-                login.account, work=work, models=models, stop=stop, wait_s=wait, renew=login.renewed
-            ):
-                raise typer.Exit(EXIT_INTERRUPTED if stop.is_set() else EXIT_USER)
+            ended = carry_out(login.account, renew=login.renewed, wait_s=wait)
         else:
-            poll(login, work=work, models=models, stop=stop, every_s=every)
+            ended = poll(carry_out, login, stop=stop, every_s=every)
+        if ended not in {AgentState.FINISHED, AgentState.HANDED_OVER}:
+            raise typer.Exit(EXIT_INTERRUPTED if stop.is_set() else EXIT_USER)
 
 
 def _stop_with_parent(stop: Stop, parent: int) -> None:

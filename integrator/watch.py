@@ -15,7 +15,7 @@ from protocol.status import AgentState, Heartbeat
 __all__ = ["Watch"]
 
 _SHORTEST_WAIT_S = 0.05
-_LEFT_IN_ORDER = {AgentState.FINISHED, AgentState.STOPPED, AgentState.FAILED}
+_LEFT_IN_ORDER = {AgentState.FINISHED, AgentState.STOPPED, AgentState.HANDED_OVER, AgentState.FAILED}
 
 
 class Watch:
@@ -68,6 +68,8 @@ class Watch:
             return ""
         if said and said.state is AgentState.STOPPED:
             return "the campaign was stopped before this test was run"
+        if said and said.state is AgentState.HANDED_OVER:
+            return f"no agent with OpenVINO {said.detail} came to carry out this test"
         if said and said.state is AgentState.FAILED:
             return f"the agent gave up: {said.detail}"
         said_last = last_words or "(none)"
