@@ -6,10 +6,12 @@ BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 OLDEST_PYTHON ?= $(BIN)/python
 LOCKS := requirements
+# Releases of OpenVINO that an agent's image can be made of without ado, besides the newest one.
+RELEASES := 2024.6 2025.4
 # Tests side by side. Tests that share a thing (a lab of containers) name a group and stay with one worker.
 WORKERS ?= 2
 
-.PHONY: help demo test lint oldest lock schemas clean
+.PHONY: help demo test lint oldest lock lock-openvino images schemas clean
 
 help:
 	@echo "make demo     benchmark this machine: table and site in out/demo"
@@ -17,6 +19,7 @@ help:
 	@echo "make lint     the first two of them"
 	@echo "make oldest   install the oldest OpenVINO that fleetmark works on into $(OLDEST); make test does"
 	@echo "make lock     renew the pinned versions in $(LOCKS)/ (needs a package registry)"
+	@echo "make images   build the container images (docker/build --help has more)"
 	@echo "make clean    remove the virtual environment and out/"
 
 demo: $(VENV)/.run
@@ -74,6 +77,23 @@ lock: $(VENV)/.dev
 	$(LOCK) --extra integrator --extra build -o $(LOCKS)/run.lock
 	$(LOCK) --extra dev --constraint $(LOCKS)/run.lock -o $(LOCKS)/dev.lock
 	$(LOCK) --extra agent --extra build --constraint $(LOCKS)/oldest.in -o $(LOCKS)/oldest.lock
+	$(LOCK:pyproject.toml=$(LOCKS)/sdist.in) -o $(LOCKS)/sdist.lock
+	for image in agent ftp integrator; do \
+	  $(LOCK) --extra $$image --constraint $(LOCKS)/run.lock -o $(LOCKS)/$$image.lock || exit 1; \
+	done
+	for release in $(RELEASES); do \
+	  $(MAKE) -s --no-print-directory lock-openvino OPENVINO=$$release || exit 1; \
+	done
+
+# What docker/build installs into an agent's image of another OpenVINO: make lock-openvino OPENVINO=2025.3
+lock-openvino: $(VENV)/.dev
+	$(BIN)/python -m pip install -q --disable-pip-version-check uv
+	@test -n "$(OPENVINO)" || { echo "Which one? make lock-openvino OPENVINO=2025.3"; exit 1; }
+	echo "openvino==$(OPENVINO).*" > $(VENV)/openvino.in
+	$(LOCK) --extra agent --constraint $(VENV)/openvino.in -o $(LOCKS)/openvino-$(OPENVINO).lock
+
+images:
+	docker/build
 
 schemas: $(VENV)/.run
 	$(BIN)/python -m integrator.config

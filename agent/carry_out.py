@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from agent.alive import expect
 from agent.attempts import MOST_DEATHS, Attempts
 from agent.execute import Ending, execute
 from agent.lease import LeaseKeeper
@@ -39,7 +40,7 @@ from protocol.status import AgentState, Heartbeat
 from protocol.transfer import TransferClient
 from protocol.version import __version__
 
-__all__ = ["PREPARING_S", "JobRunner"]
+__all__ = ["JobRunner"]
 
 _log = logging.getLogger("fleetmark.agent")
 
@@ -48,10 +49,6 @@ _CUT_OFF = (TransientTransferError, LoginRefusedError, UntrustedServerError)
 as long as the lease lasts."""
 _LAST_PUSH_S = 60.0
 """How long the end of a job waits for a server that does not answer."""
-PREPARING_S = 600.0
-"""How long the machine is held while models are fetched and the machine is looked at."""
-_AFTER_RUN_S = 60.0
-"""How much longer than a run's time the machine is held for it: to end it, and to send its result."""
 
 
 class JobRunner:
@@ -115,7 +112,7 @@ class JobRunner:
         pending = self.pending()
         self._done = len(self._job.schedule) - len(pending)
         if pending:
-            until = datetime.now(UTC) + timedelta(seconds=PREPARING_S)
+            until = datetime.now(UTC) + timedelta(seconds=self._lease.preparing_s)
             self._say(
                 AgentState.PREPARING, detail="fetching models, looking at the machine", silent_until=until
             )
@@ -171,7 +168,7 @@ class JobRunner:
             if self._stop.is_set():
                 return
             model = self._models[sha256]
-            self._hold(PREPARING_S)
+            self._hold(self._lease.preparing_s)
             try:
                 self._cache.fetch(model, self._client)
             except _CUT_OFF:
@@ -186,7 +183,7 @@ class JobRunner:
         if result is not None:
             self._spool.add(result)
         else:
-            self._hold(self._job.limits.run_timeout_s + _AFTER_RUN_S)
+            self._hold(self._job.limits.run_timeout_s + self._lease.after_run_s)
             silent_until = datetime.now(UTC) + timedelta(seconds=self._job.limits.run_timeout_s)
             self._say(AgentState.RUNNING, entry=entry, silent_until=silent_until)
             with self._attempts.under_way(entry, self._stop):
@@ -226,6 +223,7 @@ class JobRunner:
             LeaseError: another agent has taken it over.
             TransferError: the lease does not last that long, and the server cannot be asked.
         """
+        expect(self._work, seconds)
         try:
             self._lease.cover(seconds)
         except _CUT_OFF as error:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from agent.lease import SPARE_S
 from agent.login import Login
 from agent.loop import poll, work_through
 from agent.models import ModelCache
@@ -43,6 +44,15 @@ def run(  # noqa: PLR0917 - a command's options
     hand_over: Annotated[
         bool, typer.Option(help="Leave with 0 where the next run asks for another release of OpenVINO.")
     ] = False,
+    spare: Annotated[
+        float,
+        typer.Option(
+            help="Seconds that the machine is held for this agent beyond what is to be done; so much later "
+            "another one may take over when nothing more is heard of it.",
+            envvar="FLEETMARK_SPARE",
+            min=1,
+        ),
+    ] = SPARE_S,
     with_parent: Annotated[
         int | None, typer.Option(help="Stop at once when this process, which started the agent, ends.")
     ] = None,
@@ -52,9 +62,9 @@ def run(  # noqa: PLR0917 - a command's options
 
     Each run is a process of its own. After Ctrl-C or SIGTERM the run under way is finished and sent; after
     a second one it is ended at once. What was measured is on the server, or waits in WORK and is sent at the
-    next start. One agent at a time works on a machine: a
-    second one waits, or leaves with the name of the first. The account file is read again when it changes:
-    replace it, and the agent goes on with the new password.
+    next start. One agent at a time works on a machine: a second one waits, or leaves with the name of the
+    first. The account file is read again when it changes: replace it, and the agent goes on with the new
+    password.
 
     Example:  fleetmark-agent --account machine-7.json --work /var/lib/fleetmark
     """
@@ -68,12 +78,18 @@ def run(  # noqa: PLR0917 - a command's options
         work = work.resolve()
         models = ModelCache(cache.resolve() if cache else work / "models")
         carry_out = partial(
-            work_through, work=work, models=models, stop=stop, campaign=campaign, hand_over=hand_over
+            work_through,
+            work=work,
+            models=models,
+            stop=stop,
+            campaign=campaign,
+            hand_over=hand_over,
+            spare_s=spare,
         )
         if once:
             ended = carry_out(login.account, renew=login.renewed, wait_s=wait)
         else:
-            ended = poll(carry_out, login, stop=stop, every_s=every)
+            ended = poll(carry_out, login, work=work, stop=stop, every_s=every)
         if ended not in {AgentState.FINISHED, AgentState.HANDED_OVER}:
             raise typer.Exit(EXIT_INTERRUPTED if stop.is_set() else EXIT_USER)
 

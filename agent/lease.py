@@ -21,13 +21,13 @@ from protocol.layout import clock_file, lease_file, machine_folder, renewal_file
 from protocol.lease import Lease
 from protocol.transfer import TransferClient
 
-__all__ = ["LeaseKeeper", "Patience", "Sighting", "newest_term", "remaining_s"]
+__all__ = ["SPARE_S", "LeaseKeeper", "Patience", "Sighting", "newest_term", "remaining_s"]
 
 _log = logging.getLogger("fleetmark.agent")
 
 _TOLERANCE_S = 5.0
 """Others wait this much longer than the holder itself believes in its lease: times come in whole seconds."""
-_SLACK_S = 300.0
+SPARE_S = 300.0
 """A renewal covers this much more than was asked for, so that short runs do not renew it each time."""
 _LOOK_EVERY_S = 5.0
 
@@ -93,18 +93,28 @@ class LeaseKeeper:
         holder: str,
         client: TransferClient,
         *,
-        slack_s: float = _SLACK_S,
+        spare_s: float = SPARE_S,
         now: Callable[[], float] = _now,
         patience: Patience | None = None,
     ) -> None:
         self._machine = machine
         self._holder = holder
         self._client = client
-        self._slack_s = slack_s
+        self._spare_s = spare_s
         self._now = now
         self._patience = patience or Patience(now)
         self._mine: Lease | None = None
         self._ends = 0.0
+
+    @property
+    def preparing_s(self) -> float:
+        """How long the machine is held while models are fetched and the machine is looked at."""
+        return 2 * self._spare_s
+
+    @property
+    def after_run_s(self) -> float:
+        """How much longer than a run's time the machine is held for it: to end it, and to send its result."""
+        return self._spare_s / 5
 
     @property
     def held(self) -> bool:
@@ -133,11 +143,12 @@ class LeaseKeeper:
         deadline = self._now() + wait_s
         said = ""
         while True:
-            seen = self._look()
+            term, seen = self._look()
             left = remaining_s(seen, self._holder)
-            if left == 0 and self._take(seen.lease.term + 1 if seen else self._next_term(), cover_s):
+            # The term after the one that was seen to be free: one that came meanwhile is somebody's.
+            if left == 0 and self._take(term + 1, cover_s):
                 return
-            seen = seen if left else self._look()
+            seen = seen if left else self._look()[1]
             name = seen.lease.holder if seen else "unknown"
             patience = deadline - self._now()
             if patience <= 0 or stop.is_set():
@@ -161,7 +172,7 @@ class LeaseKeeper:
                 raise self._lost()
             return
         if not self.covers(seconds):
-            self._renew(mine, seconds + self._slack_s)
+            self._renew(mine, seconds + self._spare_s)
         self.check()
 
     def check(self) -> None:
@@ -174,9 +185,10 @@ class LeaseKeeper:
         mine = self._require()
         # In this order: the integrator removes old terms, the oldest first, and never the newest. So where
         # the next term is gone already, this one was gone before it.
-        if self._client.digest(lease_file(self._machine, mine.term + 1)) is not None:
-            raise self._lost()
-        if self._client.digest(lease_file(self._machine, mine.term)) is None:
+        following, own = self._client.digests(
+            lease_file(self._machine, mine.term + 1), lease_file(self._machine, mine.term)
+        )
+        if following is not None or own is None:
             raise self._lost()
 
     def release(self) -> None:
@@ -197,7 +209,7 @@ class LeaseKeeper:
 
     def _take(self, term: int, cover_s: float) -> bool:
         lease = Lease(
-            machine=self._machine, term=term, holder=self._holder, lifetime_s=cover_s + self._slack_s
+            machine=self._machine, term=term, holder=self._holder, lifetime_s=cover_s + self._spare_s
         )
         asked = self._now()  # before the server's clock stamps it: this agent's own belief ends first
         path = lease_file(self._machine, term)
@@ -219,11 +231,11 @@ class LeaseKeeper:
     def _next_term(self) -> int:
         return newest_term(self._client.list(machine_folder(self._machine))) + 1
 
-    def _look(self) -> Sighting | None:
-        """The newest term, in the words that its holder stored last."""
+    def _look(self) -> tuple[int, Sighting | None]:
+        """The newest term (0: none), and it in the words that its holder stored last."""
         term = self._next_term() - 1
         if term == 0:
-            return None
+            return 0, None
         clock = clock_file(self._machine)
         self._client.write(clock, b"{}\n")
         looked = self._client.modified(clock)
@@ -243,8 +255,8 @@ class LeaseKeeper:
                 continue
             # What counts is the file's name: the next term is the one after it.
             known_s = self._patience.known_s(lease, written)
-            return Sighting(lease.model_copy(update={"term": term}), written, looked, known_s)
-        return None
+            return term, Sighting(lease.model_copy(update={"term": term}), written, looked, known_s)
+        return term, None
 
     def _held_by(self, name: str, left: float) -> LeaseError:
         return LeaseError(
@@ -256,7 +268,7 @@ class LeaseKeeper:
     def _lost(self) -> LeaseError:
         self._mine = None
         try:
-            seen = self._look()
+            _, seen = self._look()
             name = seen.lease.holder if seen else "unknown"
         except (TransferError, LeaseError):
             name = "unknown"

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from agent.alive import expect
 from agent.attempts import Attempts
-from agent.carry_out import PREPARING_S, JobRunner
+from agent.carry_out import JobRunner
 from agent.holder import Holder
-from agent.lease import LeaseKeeper, Patience
+from agent.lease import SPARE_S, LeaseKeeper, Patience
 from agent.leftovers import attempts_folder, tidy
 from agent.login import Login
 from agent.models import ModelCache
@@ -52,13 +53,15 @@ def work_through(
     patience: Patience | None = None,
     campaign: str | None = None,
     hand_over: bool = False,
+    spare_s: float = SPARE_S,
 ) -> AgentState:
     """Carry out every job that has pending runs.
 
     Another agent that works on this machine is waited for, `wait_s` seconds. `renew` is asked for a newer
     account where this one is refused; `patience` is what earlier calls have seen of another agent. Given a
     `campaign`, the jobs of others are let be. With `hand_over` this ends where the next run asks for another
-    release of OpenVINO than is installed here.
+    release of OpenVINO than is installed here. The machine is held for `spare_s` seconds beyond what is to be
+    done.
 
     Returns:
         FINISHED where all came to their end; HANDED_OVER; STOPPED by `stop`; or FAILED, where a job could not
@@ -73,7 +76,7 @@ def work_through(
     with Holder(work) as holder, TransferClient(account, renew=renew) as client:
         tidy(work)
         models.tidy()
-        lease = LeaseKeeper(account.user, holder.name, client, patience=patience)
+        lease = LeaseKeeper(account.user, holder.name, client, spare_s=spare_s, patience=patience)
         agent = _Agent(account.user, client, lease, work, models, stop, wait_s, hand_over)
         try:
             campaigns = sorted(client.list(machine_folder(account.user)))
@@ -94,7 +97,9 @@ def work_through(
     return AgentState.FAILED if failed else AgentState.FINISHED
 
 
-def poll(carry_out: Callable[..., AgentState], login: Login, *, stop: Stop, every_s: float) -> AgentState:
+def poll(
+    carry_out: Callable[..., AgentState], login: Login, *, work: Path, stop: Stop, every_s: float
+) -> AgentState:
     """Work through the jobs, again and again until told to stop, or until they are handed over.
 
     A server that is away, or says no, is asked again after `every_s`. An account that is refused waits for
@@ -103,6 +108,7 @@ def poll(carry_out: Callable[..., AgentState], login: Login, *, stop: Stop, ever
     Args:
         carry_out: `work_through`, with what stays the same each time.
         login: The account, read again when its file changes.
+        work: The agent's folder.
         stop: Ends the waiting, too.
         every_s: Seconds between two looks at the server.
 
@@ -110,11 +116,14 @@ def poll(carry_out: Callable[..., AgentState], login: Login, *, stop: Stop, ever
         STOPPED or HANDED_OVER.
     """
     patience = Patience()
+    work.mkdir(parents=True, exist_ok=True)
     while not stop.is_set():
+        expect(work, every_s)
         try:
             ended = carry_out(login.account, renew=login.renewed, patience=patience)
         except LoginRefusedError as error:
             _log.error("%s; waiting for a newer account in %s", error, login.path)
+            expect(work, _REFUSED_S)
             _wait_for_another(login, stop, every_s)
             continue
         except (LeaseError, TransferError) as error:
@@ -169,7 +178,7 @@ def _take(agent: _Agent, campaign: str) -> AgentState:
     )
     if not runner.has_work():
         return AgentState.FINISHED
-    agent.lease.acquire(PREPARING_S, stop=agent.stop, wait_s=agent.wait_s)
+    agent.lease.acquire(agent.lease.preparing_s, stop=agent.stop, wait_s=agent.wait_s)
     _log.info("campaign %s: %d tests", job.campaign, len(job.tests))
     return runner.run()
 

@@ -15,6 +15,7 @@ from integrator.commands.publish import publish
 from integrator.commands.run import run
 from integrator.commands.schema import schema
 from integrator.commands.selftest import selftest
+from integrator.commands.tune_host import tune_host
 from integrator.commands.verify import verify
 from protocol.cli import EXIT_CODES, run_program
 from protocol.version import __version__
@@ -28,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     epilog=EXIT_CODES,
 )
-for command in (demo, run, plan, publish, doctor, verify, selftest, models, schema):
+for command in (demo, run, plan, publish, doctor, tune_host, verify, selftest, models, schema):
     app.command(epilog=EXIT_CODES)(command)
 app.add_typer(machine, name="machine", epilog=EXIT_CODES)
 

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from integrator.conduct.standing import Standing
 from integrator.plan import estimate_s
 from integrator.site.cells import clean_text
-from integrator.standing import Standing
 from integrator.words import counted, duration
 from protocol.job import Job
 from protocol.status import Heartbeat

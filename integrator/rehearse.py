@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from integrator.conduct import conduct
+from integrator.conduct.campaign import conduct
+from integrator.conduct.standing import Standing
 from integrator.plan import Plan
 from integrator.rejected import Rejections
 from integrator.resources import CACHE
 from integrator.schedule import schedule
-from integrator.standing import Standing
 from integrator.store import CampaignStore
 from protocol.errors import CampaignError
 from protocol.job import Job, Measure, PlannedTest

@@ -59,7 +59,7 @@ def plan_from_files(lab: Path, campaign: Path, console: Console) -> Plan:
 def carry_through(plan: Plan, out: Path, *, replace: bool) -> None:
     """Conduct a plan, publish what came of it, and say so; leaves with 1 where a test is not ok."""
     # A mistake in a file is told before pandas, Jinja2 and the FTP server are loaded, which takes a second.
-    from integrator.conduct import conduct
+    from integrator.conduct.campaign import conduct
     from integrator.publish import publish
     from integrator.report import format_plain, render_table
 

@@ -5,12 +5,63 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from integrator.config.campaign import Campaign
-from integrator.config.lab import Lab
+from integrator.config.lab import Lab, LabMachine
 from integrator.config.selection import DIMENSIONS, Rule
+from integrator.config.server import is_loopback
 from integrator.config.values import did_you_mean, shown
 from integrator.config.yaml_source import KeyPath, Problem
 
-__all__ = ["check_campaign", "check_machines"]
+__all__ = ["check_campaign", "check_lab", "check_machines"]
+
+
+def check_lab(lab: Lab) -> list[Problem]:
+    """Machines that could not log in to the lab's server, or not reach it."""
+    return [
+        lab.problem(("machines", index, *key), sentence)
+        for index, machine in enumerate(lab.machines)
+        for key, sentence in _at_the_server(lab, machine)
+    ]
+
+
+def _at_the_server(lab: Lab, machine: LabMachine) -> Iterator[tuple[KeyPath, str]]:
+    starts_itself = machine.start == "waiting"
+    if lab.server.account is None:
+        if machine.account is not None:
+            yield ("account",), "the server inside the integrator makes its accounts itself; remove this key"
+        if starts_itself:
+            yield (
+                ("start",),
+                "an agent that waits has a hand-over file of the lab's own server; give server.account",
+            )
+        if machine.docker and is_loopback(lab.server.host):
+            yield from _out_of_reach(lab, machine)
+    elif starts_itself:
+        if machine.account is not None:
+            yield ("account",), "an agent that waits has its hand-over file already; remove this key"
+    elif machine.account is None:
+        yield (
+            ("name",),
+            (
+                f"{machine.name} needs the key account, its hand-over file, because server.account is given; "
+                f"fleetmark machine add {machine.name} writes one"
+            ),
+        )
+
+
+def _out_of_reach(lab: Lab, machine: LabMachine) -> Iterator[tuple[KeyPath, str]]:
+    docker = machine.docker
+    assert docker is not None  # noqa: S101 - its caller asked
+    reach = "give server.listen (0.0.0.0) and server.advertise (a name or address of this computer)"
+    if not docker.address.is_here:
+        yield ("start",), f"{machine.name} could not reach a server on {lab.server.host}; {reach}"
+    elif docker.network != "host":
+        yield (
+            ("start", "docker", "network"),
+            (
+                f"a server on {lab.server.host} cannot be reached from the network {shown(docker.network)}: "
+                f"{reach}, or network: host"
+            ),
+        )
 
 
 def check_campaign(campaign: Campaign) -> list[Problem]:

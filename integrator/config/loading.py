@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from integrator.config.campaign import Campaign
-from integrator.config.checks import check_campaign, check_machines
+from integrator.config.checks import check_campaign, check_lab, check_machines
 from integrator.config.lab import Lab
 from integrator.config.section import SCHEMA_VERSION, ConfigFile, Reading
 from integrator.config.wording import problems_of
@@ -27,7 +27,7 @@ def load_lab(path: Path) -> Lab:
     Raises:
         ConfigurationError: with every problem of the file.
     """
-    return _load(path, Lab, (), lambda _: [])
+    return _load(path, Lab, (), check_lab)
 
 
 def load_campaign(path: Path, builtin_models: Collection[str]) -> Campaign:

@@ -52,12 +52,13 @@ class AgentStatus:
 class Launcher(Protocol):
     """Starts and ends the agent of one machine.
 
-    Every call has a time limit of its own and raises `LaunchError` with what happened and what to do about it:
-    `UnreachableError` where asking again later may help, `UserError` where somebody has to change something.
+    Every call has a time limit of its own and raises `LaunchError` with what happened and what to do about
+    it: `UnreachableError` where asking again later may help, `UserError` where somebody has to change
+    something.
     """
 
     def start(self, order: Order) -> None:
-        """Start an agent, or go on with the one of the same campaign, machine and release that runs already."""
+        """Start an agent, or go on with the one of the same campaign, machine and release that runs."""
 
     def status(self) -> AgentStatus:
         """How the agent is; never raises for a machine that cannot be reached: that is `UNKNOWN`."""

@@ -10,9 +10,9 @@ import pytest
 
 from ftp_server.permissions import Role
 from ftp_server.server import FtpServer
-from integrator.news import News
-from integrator.standing import MachineState
-from integrator.watch import Watch
+from integrator.conduct.news import News
+from integrator.conduct.standing import MachineState
+from integrator.conduct.watch import Watch
 from protocol.errors import DocumentError, NewerDocumentError
 from protocol.job import ModelFile, ModelRef
 from protocol.layout import CampaignFolder

@@ -35,7 +35,10 @@ KINDS = {
 }
 FILES = {"fsync", "rename", "replace", "sendfile", "write"}
 """Of the operating system's functions those that put something somewhere."""
-PARTS = {"agent.cli": (), "integrator.cli": ("integrator.conduct", "integrator.publish", "integrator.models")}
+PARTS = {
+    "agent.cli": (),
+    "integrator.cli": ("integrator.conduct.campaign", "integrator.publish", "integrator.models"),
+}
 MEASURED = re.compile(r"measured from (\d+) to (\d+) ns")
 
 lines: list[tuple[int, int, str]] = []

@@ -629,7 +629,7 @@ LAB_PROBLEMS = {
         ['F:7:11: machines[2].name: "box" is already the name of machines[0] (line 4)'],
     ),
     "devices and start": (
-        LAB + "machines: [{name: a, devices: [XPU, AUTO, GPU.01], start: docker}, {name: Box}]\n",
+        LAB + "machines: [{name: a, devices: [XPU, AUTO, GPU.01], start: dockr}, {name: Box}]\n",
         [
             (
                 'F:3:32: machines[0].devices[0]: "XPU" is not the name of a device; expected CPU, '
@@ -646,9 +646,12 @@ LAB_PROBLEMS = {
                 "CPU, GPU, GPU.1 "
                 'or NPU (did you mean "GPU.1"?)'
             ),
-            'F:3:59: machines[0].start: "docker" is not one of local',
             (
-                'F:3:75: machines[1].name: "Box" is not a name; expected 1 to 64 small letters, '
+                'F:3:59: machines[0].start: "dockr" is not one of local, docker, waiting '
+                '(did you mean "docker"?)'
+            ),
+            (
+                'F:3:74: machines[1].name: "Box" is not a name; expected 1 to 64 small letters, '
                 "digits, - and _, "
                 "with a letter or digit at both ends"
             ),
@@ -810,7 +813,7 @@ def test_both_files_are_reported_at_once(tmp_path: Path) -> None:
     assert caught.value.problems == (
         (
             f'{lab}:3:24: machines[0]: unknown key "device"; did you mean "devices"? known keys: name, '
-            f"devices, start"
+            f"devices, account, start"
         ),
         f"{campaign}:4:7: runs: 0 is too small; expected at least 1",
     )
@@ -920,7 +923,7 @@ def test_every_key_of_a_schema_has_a_title_and_a_description(schema: dict[str, A
             checked += 1
         if "properties" in node:
             assert node["additionalProperties"] is False
-    assert checked == (6 if schema["title"] == "fleetmark lab" else 94)
+    assert checked == (32 if schema["title"] == "fleetmark lab" else 94)
 
 
 def test_units_are_in_the_descriptions_of_the_schema() -> None:

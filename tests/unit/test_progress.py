@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
+from integrator.conduct.standing import standing
 from integrator.progress import LiveProgress
-from integrator.standing import standing
 from protocol.job import ModelFile, ModelRef
 from protocol.status import AgentState, Heartbeat
 from tests.support import CAMPAIGN, make_job, planned_test

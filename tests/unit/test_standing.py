@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from integrator.standing import MachineState, standing
+from integrator.conduct.standing import MachineState, standing
 from protocol.status import AgentState, Heartbeat
 
 STORED = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)

@@ -10,13 +10,13 @@ from typing import Protocol
 from ftp_server.permissions import Role
 from ftp_server.server import FtpServer
 from integrator.collect import collect
+from integrator.conduct.news import News, Stored
+from integrator.conduct.standing import MachineState, Standing
+from integrator.conduct.watch import Watch
 from integrator.deliver import deliver
 from integrator.launch.local import LocalAgent
-from integrator.news import News, Stored
 from integrator.plan import Plan
-from integrator.standing import MachineState, Standing
 from integrator.store import CampaignRecord, CampaignStore
-from integrator.watch import Watch
 from integrator.words import counted
 from protocol.errors import DocumentError, NewerDocumentError
 from protocol.job import Job

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
-from integrator.news import Stored
-from integrator.standing import MachineState, Standing, silent_from, standing
+from integrator.conduct.news import Stored
+from integrator.conduct.standing import MachineState, Standing, silent_from, standing
 from protocol.errors import DocumentError
 from protocol.job import Job
 from protocol.layout import CampaignFolder

@@ -1,0 +1,1 @@
+"""A campaign from its plan to its results: serve, deliver, start, watch, collect."""
