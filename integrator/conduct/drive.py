@@ -115,7 +115,7 @@ class Driver:
             failures=self._failures,
             overdue_s=self._overdue_s(),
             taken=any(words in self._words for words in _TAKEN),
-            more=self._said is not None and self._said.value == "handed_over",
+            more=self._said is AgentState.HANDED_OVER,
             halt=self._around.halt(),
             others=self._around.others(),
             deaf=self._around.hears_since() is None,

@@ -30,6 +30,7 @@ from integrator.site.machines import MachineFacts, machine_facts
 from integrator.site.rows import RawFile, Row
 from protocol.layout import split_result_name
 from protocol.machine import MachineDescription
+from protocol.release import short_version
 from protocol.result import Status
 
 __all__ = ["CampaignFacts", "Summary", "View", "as_json", "rows_of", "view_of"]
@@ -218,6 +219,8 @@ def _cell(column: Column, record: Mapping[str, object]) -> Cell:
         return text_cell(value, detail=_ran_in(record))
     if column.key == "device":
         return text_cell(value, detail=_ran_on(record))
+    if column.key == "openvino":
+        return text_cell(value, detail=_measured_by(record))
     return text_cell(value)
 
 
@@ -246,6 +249,11 @@ def _ran_in(record: Mapping[str, object]) -> str:
 def _ran_on(record: Mapping[str, object]) -> str:
     devices = to_text(record.get("execution_devices"))
     return f"ran on {devices}" if devices and devices != to_text(record.get("device")) else ""
+
+
+def _measured_by(record: Mapping[str, object]) -> str:
+    version = to_text(record.get("openvino_version"))
+    return f"ran {short_version(version)}" if version and record.get("status") == Status.OK else ""
 
 
 def _json_value(key: str, value: object) -> float | str | None:
