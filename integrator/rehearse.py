@@ -9,10 +9,10 @@ from pathlib import Path
 
 from integrator.conduct.audience import Silence
 from integrator.conduct.campaign import Setting, conduct
-from integrator.matrix import schedule
 from integrator.plan import Plan
 from integrator.rejected import Rejections
 from integrator.resources import CACHE
+from integrator.schedule import schedule
 from integrator.store import CampaignStore
 from protocol.errors import CampaignError
 from protocol.job import Job, Measure, PlannedTest
@@ -31,7 +31,7 @@ def only(plan: Plan, job: Job, tests: Sequence[PlannedTest], *, runs: int, measu
         "measure": measure,
         "models": tuple(model for model in job.models if model.sha256 in used),
         "tests": tuple(tests),
-        "schedule": schedule([test.id for test in tests], runs, job.seed),
+        "schedule": schedule({test.id: test.openvino for test in tests}, runs, job.seed),
     }
     models = tuple(model for model in plan.models if model.ref.sha256 in used)
     return replace(plan, jobs=(Job.model_validate(fields),), models=models)

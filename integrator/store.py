@@ -154,9 +154,21 @@ class CampaignStore:
         return tuple(self.read_job(machine) for machine in record.machines)
 
     def read_job(self, machine: str) -> Job:
-        """The job of a machine."""
+        """The job of a machine.
+
+        Raises:
+            UserError: it is gone from the folder.
+            DocumentError: it is no job.
+        """
         file = self.job_file(machine)
-        return Job.from_bytes(file.read_bytes(), source=str(file))
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise UserError(
+                f"{file}: the job of {machine} cannot be read: {error.strerror}",
+                advice="The folder of this campaign is not whole: bring it back from a copy.",
+            ) from error
+        return Job.from_bytes(data, source=str(file))
 
     def read_machines(self, record: CampaignRecord, rejected: Rejections) -> dict[str, MachineDescription]:
         """The descriptions that came back and are what they should be; others go to `rejected`."""

@@ -134,6 +134,7 @@ class _Campaign:
         complete = False
         with Interrupts() as interrupts, self._serving() as serving, serving.client() as client:
             self._board.write(CampaignState.RUNNING)
+            self._store.write_record(self._record.model_copy(update={"absent": {}}))
             try:
                 jobs = self._deliver(client)
                 crew = self._crew(jobs, serving)
@@ -189,12 +190,21 @@ class _Campaign:
             ours = {name: accounts.get(name) for name in machines}
             return LabServer(section.account, ours, say=self._relay.say)
         movable = all(self._is_here(machine) for machine in machines)
-        return EmbeddedServer(self._work.server, machines, section, movable=movable)
+        waiting = [machine for machine in machines if self._waits(machine)]
+        server = EmbeddedServer(self._work.server, machines, section, movable=movable, handed_over=waiting)
+        for machine in waiting:
+            file = server.hand_over_file(machine)
+            self._relay.say(f"{machine}: is waited for; its agent needs {file}")
+        return server
 
     def _is_here(self, machine: str) -> bool:
         """Whether the machine is this computer: such machines share hardware."""
         entry = self._entry(machine)
         return self._setting.launchers is None and (entry is None or entry.start == "local")
+
+    def _waits(self, machine: str) -> bool:
+        entry = self._entry(machine)
+        return entry is not None and entry.start == "waiting"
 
     def _launcher(self, machine: str) -> Callable[[], Launcher]:
         if self._setting.launchers is not None:

@@ -147,7 +147,7 @@ class Crew:
                 driver.wake()  # one may have waited only as long as others work
 
     def _next_release(self, job: Job) -> str | None:
-        asked: dict[str, str] = {test.id: getattr(test, "openvino", AUTO) for test in job.tests}
+        asked = {test.id: test.openvino for test in job.tests}
         if set(asked.values()) == {AUTO}:
             return None
         missing = self._missing(job)

@@ -28,9 +28,11 @@ from protocol.status import AgentState
 __all__ = ["Around", "Driver"]
 
 _WAIT_S = 600.0
-_TAKEN = ("has taken it over", "works on it")
-"""How an agent says that another one holds the machine."""
+_TAKEN = ("has taken it over", "works on it", "works in this folder")
+"""How an agent says that another one holds the machine, or has not ended yet."""
 _LAST_WORDS = "; its last words:"
+_NOBODY = {Presence.ABSENT, Presence.EXITED}
+_AT_WORK = {MachineState.RUNNING, MachineState.SILENT}
 _SAID_AT_THE_END = {MachineState.FINISHED, MachineState.FAILED}
 
 
@@ -91,6 +93,7 @@ class Driver:
         """Carry the job through; why results are missing, or nothing."""
         for stored in self._news.rest():
             self._hear(stored, new=False)
+        self._look()
         try:
             while (step := self._supervisor.next(self._view(), time.monotonic())).do is not Do.END:
                 self._carry_out(step)
@@ -114,7 +117,7 @@ class Driver:
             failures=self._failures,
             overdue_s=self._overdue_s(),
             taken=any(words in self._words for words in _TAKEN),
-            more=self._said is not None and self._said.value == "handed_over",
+            more=self._said is AgentState.HANDED_OVER,
             halt=self._around.halt(),
             others=self._around.others(),
             deaf=self._around.hears_since() is None,
@@ -268,6 +271,10 @@ class Driver:
 
     def _look(self) -> None:
         now = self._watch.standing()
+        if self._status.state in _NOBODY and now.state in _AT_WORK:
+            now = replace(now, state=MachineState.WAITING)  # the heartbeat is that of an earlier agent
+            if self._shown is MachineState.TROUBLE:
+                return
         if now.state is not self._shown and now.state not in _SAID_AT_THE_END:
             self._show(now)
 
@@ -299,5 +306,12 @@ def _first_line(reason: str) -> str:
     return reason.partition("\n")[0].removesuffix(_LAST_WORDS)
 
 
+def _in_short(trouble: str) -> str:
+    """The first line, and what the agent said of why it ended."""
+    said = (line.removeprefix(_OF_AGENT) for line in trouble.splitlines() if line.startswith(_OF_AGENT))
+    return ": ".join([_first_line(trouble), *list(said)[:1]])
+
+
+_OF_AGENT = "fleetmark-agent: "
 _HEARD_AGAIN_S = 150.0
 """So long after the server was away agents have time to be heard."""

@@ -15,7 +15,7 @@ from protocol.layout import clock_file
 from protocol.status import Heartbeat
 from protocol.transfer import Deadline, Digest, TransferClient
 
-__all__ = ["Poller"]
+__all__ = ["Poller", "age"]
 
 _ANSWER_S = 20.0
 _LONGEST_PAUSE_S = 30.0
@@ -96,13 +96,13 @@ class Poller:
                 content = DocumentError(str(error))
             at = datetime.now(UTC)
             if before is None:
-                at -= _age(client, path)
+                at -= age(client, path)
             with self._lock:
                 self._watched[path] = (news, there)
             news.tell(Stored(path, at, content))
 
 
-def _age(client: TransferClient, path: PurePosixPath) -> timedelta:
+def age(client: TransferClient, path: PurePosixPath) -> timedelta:
     """For how long a file has lain on the server, by the server's clock."""
     clock = clock_file(path.parts[2])
     client.write(clock, b"{}\n", deadline=Deadline(_ANSWER_S))

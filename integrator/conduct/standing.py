@@ -26,7 +26,7 @@ class MachineState(StrEnum):
     """What can be said of a machine in one word."""
 
     WAITING = "waiting"
-    """No agent has begun, or one was told to stop before the end."""
+    """No agent has begun; or one was told to stop before the end, or has left the rest to another release."""
     RUNNING = "running"
     SILENT = "silent"
     """Its agent should have been heard, and was not."""
@@ -79,7 +79,7 @@ def standing(heartbeat: Heartbeat | None, stored: datetime | None, now: datetime
         state = MachineState.FINISHED
     elif heartbeat.state is AgentState.FAILED:
         state = MachineState.FAILED
-    elif heartbeat.state is AgentState.STOPPED:
+    elif heartbeat.state in {AgentState.STOPPED, AgentState.HANDED_OVER}:
         state = MachineState.WAITING
     else:
         limit = silent_from(heartbeat, stored)

@@ -151,6 +151,8 @@ class Supervisor:
         self._looked_at = float("-inf")
         self._reached = False
         self._most_done = 0
+        self._progressed = False
+        """A result came since the last start."""
         self._troubles = 0
         self._since: float | None = None
         """The first trouble of the row."""
@@ -171,6 +173,7 @@ class Supervisor:
         """An agent was started, or one that runs already was taken over."""
         self._phase, self._started_at, self._reached = _Phase.STARTED, now, True
         self._asked_at = self._finished_at = None
+        self._progressed = False
         self._looked_at = now
         self.starts += 1
 
@@ -211,6 +214,7 @@ class Supervisor:
         """What to do at the moment `now`."""
         if view.done > self._most_done:
             self._most_done, self._troubles, self._since = view.done, 0, None
+            self._progressed = True
         if self._phase is _Phase.OVER:
             return Step(Do.END, reason=self._ending or "")
         decide = {_Phase.TO_START: self._to_start, _Phase.STARTED: self._started, _Phase.AWAY: self._away}
@@ -269,6 +273,8 @@ class Supervisor:
             if not view.more:
                 return self._over("")
             self._not_before = now
+            if not self._progressed:
+                self._trouble(now, _Trouble.ENDED, f"its agent has another OpenVINO than {view.detail}")
             return self._to_start(view, now)
         if reason := self._ending or self._has_to_stop(view, now):
             return self._over(reason)

@@ -15,7 +15,7 @@ from protocol.status import AgentState, Heartbeat
 __all__ = ["Watch"]
 
 _SHORTEST_WAIT_S = 0.05
-_LEFT_IN_ORDER = {AgentState.FINISHED, AgentState.STOPPED, AgentState.FAILED}
+_LEFT_IN_ORDER = {AgentState.FINISHED, AgentState.STOPPED, AgentState.HANDED_OVER, AgentState.FAILED}
 
 
 class Watch:

@@ -41,6 +41,7 @@ class LocalLauncher:
         order.account.write(hand_over)
         folders = ["--account", str(hand_over), "--work", str(self._work), "--cache", str(self._cache)]
         command = ["-I", "-m", "agent.cli", *folders, "--once", "--with-parent", str(os.getpid())]
+        command += ["--campaign", order.campaign, "--hand-over"]
         with self.log.open("ab") as log:
             self._log_begin = log.tell()
             try:
