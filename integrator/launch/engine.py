@@ -14,6 +14,7 @@ from docker.api.client import APIClient
 from docker.constants import DEFAULT_DOCKER_API_VERSION
 from docker.errors import DockerException
 from docker.tls import TLSConfig
+from docker.transport.unixconn import UnixHTTPAdapter, UnixHTTPConnectionPool
 from docker.utils import version_lt
 
 from integrator.config.docker_start import DockerStart, TlsFiles
@@ -145,6 +146,16 @@ class Engine:
         self._client = self._forward = None
 
 
+class _OnePool(UnixHTTPAdapter):
+    """One pool of connections for the socket. docker-py keeps one for each path that it has asked.
+
+    Behind SSH each connection is a session, and sshd grants ten (MaxSessions).
+    """
+
+    def get_connection(self, url: str | bytes, proxies: object = None) -> UnixHTTPConnectionPool:  # noqa: ARG002
+        return super().get_connection("http+docker://localhost")
+
+
 class _Client(APIClient):
     """docker-py's client, which agrees on a version and follows no environment variables."""
 
@@ -152,6 +163,8 @@ class _Client(APIClient):
         # A version, so that nothing is asked before the environment is shut out: with REQUESTS_CA_BUNDLE
         # another CA would be believed, and with HTTPS_PROXY somebody else be asked.
         super().__init__(url, version=_OLDEST_API, timeout=math.ceil(timeout_s), tls=tls or False)
+        if url.startswith("unix://"):
+            self.mount("http+docker://", _OnePool(f"http+{url}", timeout=math.ceil(timeout_s)))
         self.trust_env = False
         self.server_version = str(self.version(api_version=False)["ApiVersion"])
         older = version_lt(self.server_version, DEFAULT_DOCKER_API_VERSION)
