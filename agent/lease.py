@@ -143,11 +143,12 @@ class LeaseKeeper:
         deadline = self._now() + wait_s
         said = ""
         while True:
-            seen = self._look()
+            term, seen = self._look()
             left = remaining_s(seen, self._holder)
-            if left == 0 and self._take(seen.lease.term + 1 if seen else self._next_term(), cover_s):
+            # The term after the one that was seen to be free: one that came meanwhile is somebody's.
+            if left == 0 and self._take(term + 1, cover_s):
                 return
-            seen = seen if left else self._look()
+            seen = seen if left else self._look()[1]
             name = seen.lease.holder if seen else "unknown"
             patience = deadline - self._now()
             if patience <= 0 or stop.is_set():
@@ -184,9 +185,10 @@ class LeaseKeeper:
         mine = self._require()
         # In this order: the integrator removes old terms, the oldest first, and never the newest. So where
         # the next term is gone already, this one was gone before it.
-        if self._client.digest(lease_file(self._machine, mine.term + 1)) is not None:
-            raise self._lost()
-        if self._client.digest(lease_file(self._machine, mine.term)) is None:
+        following, own = self._client.digests(
+            lease_file(self._machine, mine.term + 1), lease_file(self._machine, mine.term)
+        )
+        if following is not None or own is None:
             raise self._lost()
 
     def release(self) -> None:
@@ -229,11 +231,11 @@ class LeaseKeeper:
     def _next_term(self) -> int:
         return newest_term(self._client.list(machine_folder(self._machine))) + 1
 
-    def _look(self) -> Sighting | None:
-        """The newest term, in the words that its holder stored last."""
+    def _look(self) -> tuple[int, Sighting | None]:
+        """The newest term (0: none), and it in the words that its holder stored last."""
         term = self._next_term() - 1
         if term == 0:
-            return None
+            return 0, None
         clock = clock_file(self._machine)
         self._client.write(clock, b"{}\n")
         looked = self._client.modified(clock)
@@ -253,8 +255,8 @@ class LeaseKeeper:
                 continue
             # What counts is the file's name: the next term is the one after it.
             known_s = self._patience.known_s(lease, written)
-            return Sighting(lease.model_copy(update={"term": term}), written, looked, known_s)
-        return None
+            return term, Sighting(lease.model_copy(update={"term": term}), written, looked, known_s)
+        return term, None
 
     def _held_by(self, name: str, left: float) -> LeaseError:
         return LeaseError(
@@ -266,7 +268,7 @@ class LeaseKeeper:
     def _lost(self) -> LeaseError:
         self._mine = None
         try:
-            seen = self._look()
+            _, seen = self._look()
             name = seen.lease.holder if seen else "unknown"
         except (TransferError, LeaseError):
             name = "unknown"

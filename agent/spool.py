@@ -77,15 +77,17 @@ class Spool:
             try:
                 client.write(self._campaign.results / name, data, replace=False)
             except ContentConflictError as error:
+                if not self._put_aside(name, data):
+                    refusal = refusal or error
+                    continue
                 _log.error("%s; the one from here is kept in %s", error, self._aside)
-                self._put_aside(name, data)
             except LoginRefusedError:
                 raise
             except RefusedTransferError as error:
                 refusal = refusal or error
                 continue
             if self._in_memory.pop(name, None) is None:
-                path.unlink()
+                path.unlink(missing_ok=True)  # what was put aside is there no more
         if refusal is not None:
             raise refusal
 
@@ -105,8 +107,16 @@ class Spool:
                 with contextlib.suppress(OSError):
                     path.unlink()
 
-    def _put_aside(self, name: str, data: bytes) -> None:
+    def _put_aside(self, name: str, data: bytes) -> bool:
+        """Whether it is kept; a full disk has room for another name, and not for another copy."""
+        target = self._aside / name
         try:
-            write_atomically(self._aside / name, data)
+            self._aside.mkdir(parents=True, exist_ok=True)
+            if name in self._in_memory:
+                write_atomically(target, data)
+            else:
+                (self._folder / name).replace(target)
         except OSError as error:
-            _log.error("%s: could not be kept: %s", self._aside / name, error.strerror)
+            _log.error("%s: could not be put aside, and waits: %s", target, error.strerror)
+            return False
+        return True

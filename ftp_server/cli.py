@@ -156,9 +156,10 @@ def check(
     root: RootOption,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for an answer.", min=0.1)] = 5.0,
 ) -> None:
-    """Ask the server of a folder on this computer whether it is well: greeting, TLS, certificate.
+    """Ask the server of a folder whether it is well.
 
-    For a service manager or a container's health check; leaves with 1 where it is not.
+    It has to run on this computer: greeting, TLS and certificate are looked at. For a service manager or a
+    container's health check; leaves with 1 where it is not.
 
     Example:  fleetmark-ftp check --root /srv/fleetmark
     """

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, cast
 
@@ -22,22 +19,29 @@ from pyftpdlib.handlers import TLS_DTPHandler, TLS_FTPHandler
 
 from ftp_server.background import Background
 from ftp_server.filesystem import Filesystem
+from ftp_server.hashing import Hashing
 from ftp_server.limits import Bans, Limits, OverLimitError
 from ftp_server.passive import NoPortError, PassiveSocket
 from ftp_server.permissions import Role
 from ftp_server.usage import BLOCK, Usage
+from protocol.layout import machine_folder
 from protocol.transfer_names import RESUMED_BYTES, final_name
 
 __all__ = ["DataChannel", "Session"]
 
 # PORT and EPRT: passive mode only. STOU makes a file before it asks for permission. MFMT, SITE: for nobody.
 _DROPPED_COMMANDS = {"PORT", "EPRT", "STOU", "MFMT", "SITE", "SITE HELP", "SITE CHMOD"}
-_CHUNK = 1 << 20
+_TRANSFERS = {"APPE", "LIST", "MLSD", "NLST", "RETR", "STOR"}
 _SENT_AT_ONCE = 256 << 10
-_SIGN_OF_LIFE_S = 5.0
 _FAILED_LOGIN_DELAY_S = 1
 _MAX_UNREAD_REPLIES = 100
+_FAILED = 400
+_REFUSED = 550
 _UNKNOWN = "(unknown)"
+_CHANGES = {"DELE", "MKD", "RMD", "RNTO", "XMKD", "XRMD"}
+_NO_TLS = "SSL/TLS required"
+_REFUSALS = ("Not enough privileges", "is outside the user's root directory", "is never overwritten", _NO_TLS)
+"""What a refusal says that somebody has to know of; that a file is not there is none."""
 
 _LOG = logging.getLogger("fleetmark.ftp")
 _PYFTPDLIB = logging.getLogger("pyftpdlib")
@@ -47,9 +51,28 @@ class DataChannel(TLS_DTPHandler):
     """The connection that carries a file or a listing."""
 
     ac_out_buffer_size = _SENT_AT_ONCE
+    _begun = False
+    """Whether a command uses it: only then somebody waits for an answer when it closes."""
+    _made = False
+    """From then on a command that waits for a data connection waits for another one."""
+
+    def __init__(self, sock: Any, cmd_channel: Any) -> None:
+        super().__init__(sock, cmd_channel)
+        self._made = True
+
+    def enable_receiving(self, type: str, cmd: str) -> None:  # noqa: A002 - pyftpdlib's signature
+        """Take a file."""
+        self._begun = True
+        super().enable_receiving(type, cmd)
+
+    def push(self, data: bytes) -> None:
+        """Send a listing."""
+        self._begun = True
+        super().push(data)
 
     def push_with_producer(self, producer: Any) -> None:
         """Send a file. What is read at once and what TLS gets at once decide how fast: see server_context."""
+        self._begun = True
         producer.buffer_size = _SENT_AT_ONCE
         super().push_with_producer(producer)
 
@@ -97,6 +120,10 @@ class DataChannel(TLS_DTPHandler):
                 self._resp = (f"452 {error.strerror}; transfer aborted.", _LOG.debug)
             if self.receive:
                 self.cmd_channel.end_upload(self.file_obj.name, whole=self.transfer_finished)
+        if not self._begun and (self._made or not self.cmd_channel.forget_queued()):
+            # Its command was refused, and the client knows. It would take another answer for that to its
+            # next command.
+            self._resp = ()  # type: ignore[assignment]
         super().close()
 
 
@@ -112,7 +139,6 @@ class Session(TLS_FTPHandler):
     abstracted_fs = Filesystem
     dtp_handler = DataChannel
     passive_dtp = PassiveSocket
-    log_cmds_list: ClassVar[list[str]] = ["DELE", "MKD", "RMD", "RNTO"]
     banner = "fleetmark FTP server ready, TLS required."
     auth_failed_timeout = _FAILED_LOGIN_DELAY_S
     proto_cmds: ClassVar[dict[str, dict[str, Any]]] = {
@@ -134,10 +160,13 @@ class Session(TLS_FTPHandler):
     """Is told each file that got its final name, before the client is."""
 
     username: str
+    data_channel: Any
+    _out_dtp_queue: tuple[Any, bool, Any, str] | None
+    _in_dtp_queue: tuple[Any, str] | None
     unwritable = False
     """Whether the upload under way was ended by a limit or by the disk."""
 
-    _hashing: _Hashing | None = None
+    _hashing: Hashing | None = None
     _deciding = False
     """Whether a password was sent and is not answered yet."""
 
@@ -146,6 +175,8 @@ class Session(TLS_FTPHandler):
         if self.connected:
             self.live.add(self)
             self._extra_feats.append("HASH SHA-256*")
+            # pyftpdlib writes 0o755 for 755. Clients read 0 and make folders that nobody may enter.
+            self._available_facts = list(self._current_facts)
             self.call_later(self.login_timeout_s, self._end_without_login)
 
     def _end_without_login(self) -> None:
@@ -181,16 +212,29 @@ class Session(TLS_FTPHandler):
                     self.usage.remove(self.username, size)
         self.unwritable = False
 
+    def forget_queued(self) -> bool:
+        """Drop the transfer that waits for its data connection, which failed; whether there was one."""
+        sending, receiving = getattr(self, "_out_dtp_queue", None), getattr(self, "_in_dtp_queue", None)
+        self._out_dtp_queue = self._in_dtp_queue = None
+        if sending is not None and sending[2] is not None:
+            sending[2].close()
+        if receiving is not None:
+            receiving[0].close()
+            self.end_upload(receiving[0].name, whole=False)
+        return sending is not None or receiving is not None
+
     def abandon(self) -> None:
         """Close at once, without a TLS farewell."""
         self._error = True
         self.close()
 
     def close(self) -> None:
-        """Close the connection, and the file that a HASH was reading."""
+        """Close the connection, and the files that a HASH was reading and a transfer was waiting with."""
         if self._hashing is not None:
             self._hashing.stop()
             self._hashing = None
+        if not self._closed:
+            self._forget_waiting()
         super().close()
         self.live.discard(self)
 
@@ -243,9 +287,12 @@ class Session(TLS_FTPHandler):
                 extra={"event": "ban", "address": self.remote_ip},
             )
 
-    def on_login(self, username: str) -> None:  # noqa: ARG002 - pyftpdlib's signature
-        """Forget the password, which pyftpdlib keeps for impersonation."""
+    def on_login(self, username: str) -> None:
+        """Forget the password, which pyftpdlib keeps for impersonation; give a machine its folder."""
         self.password = ""
+        if self.authorizer.role(username) is Role.MACHINE:
+            with contextlib.suppress(OSError):  # it is there, or the disk is full
+                Path(self.fs.root, machine_folder(username).relative_to("/")).mkdir()
         self.bans.succeeded(self.remote_ip)
 
     def _name(self) -> str:
@@ -264,6 +311,21 @@ class Session(TLS_FTPHandler):
             msg,
             extra={"address": self.remote_ip, "user": user or None, **facts},
         )
+
+    def log_cmd(self, cmd: str, arg: str, respcode: int, respstr: str) -> None:
+        """Log what was changed, and what was refused."""
+        refused = respcode == _REFUSED and any(words in respstr for words in _REFUSALS)
+        if refused and _NO_TLS in respstr:  # what follows the command is no path, and may be a secret
+            self.log(f"{cmd} refused: {respstr}", _LOG.warning, event="refused", command=cmd)
+        elif refused or cmd in _CHANGES:
+            path = self.fs.fs2ftp(arg)
+            if refused:
+                self.log(
+                    f"{cmd} {path} refused: {respstr}", _LOG.warning, event="refused", command=cmd, path=path
+                )
+            else:
+                event = "changed" if respcode < _FAILED else None
+                self.log(f"{cmd} {path} {respcode} {respstr}", event=event, command=cmd, path=path)
 
     def log_transfer(
         self,
@@ -300,8 +362,26 @@ class Session(TLS_FTPHandler):
             self.respond("503 A login is under way; wait for its answer.")
         elif self._hashing is not None:
             self.respond("450 A HASH is under way; wait for its answer.")
+        elif cmd in _TRANSFERS and self.data_channel is not None and self.data_channel.cmd is not None:
+            # pyftpdlib would go on with the new file on the old one's connection.
+            self.respond("450 A transfer is under way; wait for its end.")
         else:
+            if cmd in _TRANSFERS:
+                self._forget_waiting()
             super().pre_process_command(line, cmd, arg)
+
+    def _forget_waiting(self) -> None:
+        """Close the file of a transfer whose data connection never came, which pyftpdlib leaves open."""
+        if self._out_dtp_queue is not None:
+            *_, source, _ = self._out_dtp_queue
+            self._out_dtp_queue = None
+            if source is not None:
+                source.close()
+        if self._in_dtp_queue is not None:
+            target, _ = self._in_dtp_queue
+            self._in_dtp_queue = None
+            target.close()
+            self.end_upload(target.name, whole=False)
 
     def ftp_AUTH(self, line: str) -> None:  # noqa: N802 - pyftpdlib's naming
         """Start TLS, and forget what was sent in clear after the command: it may be somebody else's."""
@@ -326,6 +406,7 @@ class Session(TLS_FTPHandler):
         return cast("str | None", super().ftp_STOR(file, mode))
 
     def _make_epasv(self, extmode: bool = False) -> None:
+        self._forget_waiting()  # or it would get the new connection
         try:
             super()._make_epasv(extmode)
         except NoPortError:
@@ -333,7 +414,7 @@ class Session(TLS_FTPHandler):
 
     def ftp_HASH(self, path: str) -> None:  # noqa: N802 - pyftpdlib's naming
         """Answer the size and SHA-256 of a file."""
-        if not Path(path).is_file():
+        if not os.path.isfile(path):  # noqa: PTH113 - Path's raises for a name that is too long
             self.respond("550 No such file.")
             return
         try:
@@ -341,7 +422,7 @@ class Session(TLS_FTPHandler):
         except OSError as error:
             self.respond(f"550 {os.strerror(error.errno or 0)}.")
             return
-        self._hashing = _Hashing(self, source, str(self.fs.fs2ftp(path)))
+        self._hashing = Hashing(self, source, str(self.fs.fs2ftp(path)))
         self._hashing.step()
 
     def keep_alive(self, line: str) -> None:
@@ -354,39 +435,3 @@ class Session(TLS_FTPHandler):
         """End of a HASH."""
         self._hashing = None
         self.respond(answer)
-
-
-class _Hashing:
-    """A HASH under way: a chunk per turn of the loop, so that the other clients are served in between."""
-
-    def __init__(self, session: Session, source: BufferedReader, path: str) -> None:
-        self._session = session
-        self._source = source
-        self._path = path
-        self._hash = hashlib.sha256()
-        self._size = 0
-        self._spoke = time.monotonic()
-        self._next: Any = None
-
-    def step(self) -> None:
-        try:
-            chunk = self._source.read(_CHUNK)
-        except OSError as error:
-            self._source.close()
-            self._session.hashed(f"451 {os.strerror(error.errno or 0)}.")
-            return
-        self._hash.update(chunk)
-        self._size += len(chunk)
-        if len(chunk) < _CHUNK:
-            self._source.close()
-            self._session.hashed(f"213 SHA-256 0-{self._size} {self._hash.hexdigest()} {self._path}")
-            return
-        if time.monotonic() - self._spoke >= _SIGN_OF_LIFE_S:
-            self._spoke = time.monotonic()
-            self._session.keep_alive(f"213-{self._size} bytes so far")
-        self._next = self._session.ioloop.call_later(0, self.step, _errback=self._session.handle_error)
-
-    def stop(self) -> None:
-        self._source.close()
-        if self._next is not None and not self._next.cancelled:
-            self._next.cancel()

@@ -1,4 +1,4 @@
-"""The tests of a campaign: which settings each machine is measured in, and in which order they run.
+"""The tests of a campaign: which settings each machine is measured in.
 
 Nothing here reads or writes: lab and campaign go in, settings come out.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,9 +20,9 @@ from integrator.config.yaml_source import KeyPath, Problem
 from integrator.rules import contradictions
 from integrator.setting import Setting
 from protocol.errors import ConfigurationError
-from protocol.job import AUTO, Hint, Scenario, ScheduledRun
+from protocol.job import AUTO, Hint, Scenario
 
-__all__ = ["MAX_COMBINATIONS", "Expansion", "LeftOut", "expand", "schedule"]
+__all__ = ["MAX_COMBINATIONS", "Expansion", "LeftOut", "expand"]
 
 MAX_COMBINATIONS = 100_000
 """Combinations of all machines of a campaign, before any is left out."""
@@ -74,20 +73,6 @@ def expand(lab: Lab, campaign: Campaign) -> Expansion:
     return _Expander(campaign, machines).run()
 
 
-def schedule(test_ids: Sequence[str], runs: int, seed: int) -> tuple[ScheduledRun, ...]:
-    """The order of the runs: round r holds run r of every test, each round in an order of its own.
-
-    Rounds keep a slow drift of the machine (heat, load) from falling on one test. The same arguments give the
-    same order.
-    """
-    order: list[ScheduledRun] = []
-    for run in range(runs):
-        ids = list(test_ids)
-        random.Random(f"{seed}/{run}").shuffle(ids)  # noqa: S311 - an order, not a secret
-        order += [ScheduledRun(test=test_id, run=run) for test_id in ids]
-    return tuple(order)
-
-
 class _Expander:
     """One expansion: what was used, what was left out and what was wrong along the way."""
 
@@ -108,6 +93,7 @@ class _Expander:
         for machine in self._machines:
             kept = [combination for combination in of_matrix if self._keeps(combination, machine.name)]
             kept += [item for item in of_include if not item.machines or machine.name in item.machines]
+            self._note_unnamed_releases(kept, machine.name)
             settings[machine.name] = self._runnable(kept, machine)
         self._note_unused_rules()
         _raise_if_any(self._problems)
@@ -128,6 +114,19 @@ class _Expander:
             cause = f"left out by exclude[{rules[0]}]" + (f" (line {line})" if line else "")
             self._causes[combination.setting.model][cause] += 1
         return not rules
+
+    def _note_unnamed_releases(self, kept: Sequence[_Combination], machine: str) -> None:
+        """Runs of a test that leaves the release open would be measured by several."""
+        named = dict.fromkeys(item.setting.openvino for item in kept if item.setting.openvino != AUTO)
+        if not named:
+            return
+        for item in kept:
+            if item.setting.openvino == AUTO:
+                sentence = (
+                    f"openvino auto cannot go beside {_list(list(named))} on one machine ({machine}): its "
+                    "runs would fall to whichever release is there at the time; name a release"
+                )
+                self._problems[self._campaign.problem(item.origin["openvino"], sentence)] = None
 
     def _runnable(self, kept: Sequence[_Combination], machine: LabMachine) -> tuple[Setting, ...]:
         planned: dict[Setting, None] = {}

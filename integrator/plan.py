@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 
 from integrator.config import Campaign, Lab, ModelEntry
 from integrator.config.settings import LimitsSection
-from integrator.matrix import LeftOut, expand, schedule
+from integrator.matrix import LeftOut, expand
 from integrator.model_inputs import PreprocessError
 from integrator.models import PrecisionMismatchError, PreparedModel
+from integrator.schedule import START_S, schedule, starts
 from integrator.setting import Setting
 from protocol.errors import ConfigurationError, ModelError
-from protocol.job import Job, PlannedTest
+from protocol.job import Job, Measure, PlannedTest
 
 __all__ = ["Plan", "Prepare", "campaign_id", "estimate_s", "make_plan"]
 
@@ -88,7 +89,11 @@ def campaign_id(name: str, created_at: datetime) -> str:
 
 def estimate_s(job: Job) -> float:
     """About how long a job takes at most, in seconds: a run that is precise early stops early."""
-    return len(job.schedule) * (job.measure.warmup_s + job.measure.duration_s + _BEYOND_MEASURING_S)
+    return len(job.schedule) * _run_s(job.measure) + (starts(job) - 1) * START_S
+
+
+def _run_s(measure: Measure) -> float:
+    return measure.warmup_s + measure.duration_s + _BEYOND_MEASURING_S
 
 
 def _job(
@@ -110,7 +115,12 @@ def _job(
         limits=campaign.limits.of_job(),
         models=tuple(model.ref for model in models),
         tests=tuple(tests.values()),
-        schedule=schedule(list(tests), campaign.runs, seed),
+        schedule=schedule(
+            {test.id: test.openvino for test in tests.values()},
+            campaign.runs,
+            seed,
+            run_s=_run_s(campaign.measure),
+        ),
     )
 
 
@@ -177,6 +187,7 @@ class _Models:
             cache=setting.cache,
             properties=dict(setting.properties),
             timed_region=setting.timed_region,
+            openvino=setting.openvino,
         )
 
     def models(self, tests: Iterable[PlannedTest]) -> tuple[PreparedModel, ...]:

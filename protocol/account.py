@@ -37,8 +37,15 @@ class Account(Document):
         return password.get_secret_value()
 
     def write(self, path: Path) -> None:
-        """Write the file so that only its owner can read it."""
-        write_atomically(path, self.to_bytes(), mode=_OWNER_ONLY)
+        """Write the file so that only its owner can read it.
+
+        Raises:
+            UserError: it cannot be written there.
+        """
+        try:
+            write_atomically(path, self.to_bytes(), mode=_OWNER_ONLY)
+        except OSError as error:
+            raise UserError(f"{path}: the account cannot be written: {error.strerror}") from error
 
     @classmethod
     def read(cls, path: Path) -> Account:

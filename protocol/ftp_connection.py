@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import ftplib
-import re
 import select
 import socket
 import ssl
@@ -19,21 +18,17 @@ from pathlib import PurePosixPath
 from protocol.account import Account
 from protocol.deadline import Deadline
 from protocol.errors import UserError
+from protocol.ftp_replies import Answer, UnexpectedReplyError, accepted, begun, digest_of, port_of
 from protocol.transfer_names import Digest
 
-__all__ = ["FAREWELL_TIMEOUT_S", "SLOWEST_BYTES_PER_S", "FtpConnection", "UnexpectedReplyError", "trust"]
+__all__ = ["FAREWELL_TIMEOUT_S", "SLOWEST_BYTES_PER_S", "FtpConnection", "trust"]
 
 FAREWELL_TIMEOUT_S = 2.0
 SLOWEST_BYTES_PER_S = 8 << 10
 """A line that is slower is taken for a broken one."""
 _CHUNK = 256 << 10
 _LOOK_EVERY_S = 0.05
-_NO_SUCH_FILE = "550 No such file"
-_DIGEST = re.compile(r"213 SHA-256 0-([0-9]+) ([0-9a-f]{64}) .*")
-
-
-class UnexpectedReplyError(ftplib.Error):
-    """The server said what it never says at this point."""
+_HANGS_UP = "421"
 
 
 def trust(account: Account) -> ssl.SSLContext:
@@ -43,6 +38,7 @@ def trust(account: Account) -> ssl.SSLContext:
         UserError: the account holds no certificate that can be read.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = _SecureSocket
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     try:
@@ -55,16 +51,35 @@ def trust(account: Account) -> ssl.SSLContext:
     return context
 
 
+class _SecureSocket(ssl.SSLSocket):
+    """Closed when the other side resets it.
+
+    Where that happens before TLS begins, `wrap_socket` fails, and leaves open what nobody else can close.
+    """
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        try:
+            return super().recv(buflen, flags)
+        except ConnectionError:
+            self.close()
+            raise
+
+
 class FtpConnection(ftplib.FTP_TLS):
     """A control connection that is logged in, and the data connections that it opens.
 
     No wait is longer than `timeout_s`, nor goes beyond `deadline`, which each operation sets anew. The answer
     to an upload is due when the other side's system has all of it: a slow line is no silence.
+
+    What does not depend on an answer does not wait for it: on a long line, round trips are what a small file
+    costs.
     """
 
     def __init__(self, context: ssl.SSLContext, *, timeout_s: float, deadline: Deadline) -> None:
         super().__init__(context=context, timeout=timeout_s)
         self._timeout_s = timeout_s
+        self._door: Answer | None = None
+        """The answer to EPSV: where the server waits for the next data connection."""
         self.deadline = deadline
 
     def log_in(self, account: Account) -> None:
@@ -72,10 +87,12 @@ class FtpConnection(ftplib.FTP_TLS):
         try:
             self.timeout = self._patience()
             self.connect(account.host, account.port)
+            if self.sock is not None:  # else a second command waits until the first is acknowledged
+                self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.auth()
             self.login(account.user, account.password.get_secret_value())
-            self.prot_p()
-            self.voidcmd("TYPE I")
+            for answer in self._ask("PBSZ 0", "PROT P", "TYPE I"):
+                accepted(answer)
         except BaseException:
             self.close()
             raise
@@ -101,18 +118,36 @@ class FtpConnection(ftplib.FTP_TLS):
 
     # --- commands
 
-    def digest(self, path: PurePosixPath) -> Digest | None:
-        """Size and SHA-256 of a file on the server, or None where there is none."""
-        try:
-            reply = self.sendcmd(f"HASH {path}")
-        except ftplib.error_perm as error:
-            if str(error).startswith(_NO_SUCH_FILE):
-                return None
-            raise
-        match = _DIGEST.fullmatch(reply.rpartition("\n")[2])  # lines before the last are signs of life
-        if match is None:
-            raise UnexpectedReplyError(f"HASH answered {reply}")
-        return Digest(int(match[1]), match[2])
+    def digest(self, path: PurePosixPath, *, transfer_follows: bool = False) -> Digest | None:
+        """Size and SHA-256 of a file on the server, or None where there is none.
+
+        With `transfer_follows` the server is asked in the same breath where it takes a data connection.
+        """
+        if not transfer_follows:
+            return digest_of(self._ask(f"HASH {path}")[0])
+        # HASH last: the server answers no other command while it reads a large file.
+        self._door, found = self._ask("EPSV", f"HASH {path}")
+        return digest_of(found)
+
+    def digests(self, *paths: PurePosixPath) -> list[Digest | None]:
+        """As `digest`, of several small files; they are looked at in this order."""
+        return [digest_of(answer) for answer in self._ask(*(f"HASH {path}" for path in paths))]
+
+    def digest_before_rename(self, path: PurePosixPath) -> Digest | None:
+        """As `digest`; the file may be given another name then, with `finish_rename`."""
+        ready, found = self._ask(f"RNFR {path}", f"HASH {path}")
+        digest = digest_of(found)
+        if digest is not None:
+            accepted(ready)
+        return digest
+
+    def finish_rename(self, path: PurePosixPath) -> None:
+        """Give the file of `digest_before_rename` this name."""
+        self.voidcmd(f"RNTO {path}")
+
+    def forget_door(self) -> None:
+        """Ask anew before the next data connection: the server does not wait for it for long."""
+        self._door = None
 
     def modified(self, path: PurePosixPath) -> datetime | None:
         """When a file was last written, by the server's clock, or None where there is none."""
@@ -176,13 +211,60 @@ class FtpConnection(ftplib.FTP_TLS):
         """Open a data connection; its TLS session is that of the control connection.
 
         ftplib makes a new session each time, with certificates and signatures: most of a small file's cost.
+        It also waits for the answer to the command before it starts TLS.
         """
-        self.timeout = self._patience()
-        channel, size = ftplib.FTP.ntransfercmd(self, cmd, rest)  # noqa: S321 - TLS follows
-        # Without this the end of a small file waits 40 ms for the acknowledgement of its beginning.
-        channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        door, self._door = self._door or self.sendcmd("EPSV"), None
+        # The host of the control connection, whatever the server says.
+        where = (self._peer(), port_of(door))
+        channel = socket.create_connection(where, self._patience(), source_address=self.source_address)
+        try:
+            # Without this the end of a small file waits 40 ms for the acknowledgement of its beginning.
+            channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if rest is not None:
+                self.sendcmd(f"REST {rest}")
+            self.putcmd(cmd)
+            secure = self._secured(channel)
+        except BaseException:
+            channel.close()
+            raise
+        try:
+            begun(cmd, self.getresp())
+        except BaseException:
+            secure.close()
+            raise
+        return secure, None
+
+    def _secured(self, channel: socket.socket) -> ssl.SSLSocket:
         session = self.sock.session if isinstance(self.sock, ssl.SSLSocket) else None
-        return self.context.wrap_socket(channel, server_hostname=self.host, session=session), size
+        try:
+            return self.context.wrap_socket(channel, server_hostname=self.host, session=session)
+        except TimeoutError:
+            raise
+        except OSError:
+            # The server may have refused the command, and says why.
+            self.deadline = Deadline(min(self.deadline.left(), FAREWELL_TIMEOUT_S))
+            with contextlib.suppress(OSError, EOFError):
+                self.getresp()
+            raise
+
+    def _ask(self, *commands: str) -> list[Answer]:
+        """Send several commands, and only then wait: their answers, in this order."""
+        for command in commands:
+            self.putcmd(command)
+        answers: list[Answer] = []
+        for _ in commands:
+            try:
+                answers.append(self.getresp())
+            except ftplib.Error as error:
+                if str(error).startswith(_HANGS_UP):
+                    raise
+                answers.append(error)
+        return answers
+
+    def _peer(self) -> str:
+        if self.sock is None:
+            raise EOFError
+        return str(self.sock.getpeername()[0])
 
     def getline(self) -> str:
         """A line of an answer, within the time there is."""

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from integrator.commands.common import errors
 from protocol.account import Account
+from protocol.cli import EXIT_CODES
 from protocol.errors import UserError
 from protocol.layout import MACHINE_NAME
 
@@ -36,7 +37,7 @@ Out = Annotated[Path | None, typer.Option(help="The hand-over file. Default: NAM
 Force = Annotated[bool, typer.Option("--force", help="Replace a hand-over file that is there.")]
 
 
-@machine.command()
+@machine.command(epilog=EXIT_CODES)
 def add(
     name: Name,
     server_root: ServerRoot,
@@ -46,9 +47,10 @@ def add(
         bool, typer.Option("--integrator", help="An account that may do everything: the integrator's.")
     ] = False,
 ) -> None:
-    """Make an account and write its hand-over file: host, port, password, and the CA to believe.
+    """Make an account and its hand-over file.
 
-    The password is in that file alone. Bring the file to the machine over a way that you trust.
+    The file holds host, port, password, and the CA to believe; the password is nowhere else. Bring it to the
+    machine over a way that you trust.
 
     Example:  fleetmark machine add machine-7 --server-root /srv/fleetmark
     """
@@ -59,9 +61,11 @@ def add(
     errors().print(f"Account {name} made; hand over: {path}", soft_wrap=True)
 
 
-@machine.command()
+@machine.command(epilog=EXIT_CODES)
 def rotate(name: Name, server_root: ServerRoot, out: Out = None, force: Force = False) -> None:
-    """Give an account a new password and write a new hand-over file; the old password ends at once.
+    """Give an account a new password, and a new hand-over file.
+
+    The old password ends at once, and with it who is logged in.
 
     Example:  fleetmark machine rotate machine-7 --server-root /srv/fleetmark --force
     """
@@ -70,9 +74,11 @@ def rotate(name: Name, server_root: ServerRoot, out: Out = None, force: Force = 
     errors().print(f"Account {name} has a new password; hand over: {path}", soft_wrap=True)
 
 
-@machine.command()
+@machine.command(epilog=EXIT_CODES)
 def remove(name: Name, server_root: ServerRoot) -> None:
-    """Take an account away; who is logged in with it is disconnected. The machine's files stay.
+    """Take an account away; the machine's files stay.
+
+    Who is logged in with it is disconnected.
 
     Example:  fleetmark machine remove machine-7 --server-root /srv/fleetmark
     """
@@ -80,7 +86,7 @@ def remove(name: Name, server_root: ServerRoot) -> None:
     errors().print(f"Account {name} removed")
 
 
-@machine.command(name="list")
+@machine.command(name="list", epilog=EXIT_CODES)
 def list_accounts(
     server_root: ServerRoot,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -95,6 +101,10 @@ def list_accounts(
         json.dump({"schema_version": 1, "accounts": document}, sys.stdout, indent=1)
         sys.stdout.write("\n")
         return
+    if not entries:
+        errors().print(
+            f"No accounts yet: fleetmark machine add NAME --server-root {server_root}", soft_wrap=True
+        )
     width = max((len(entry.name) for entry in entries), default=0)
     for entry in entries:
         typer.echo(f"{entry.name:{width}}  {entry.role:10}  {entry.created_at:%Y-%m-%d %H:%M} UTC")

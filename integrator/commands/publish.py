@@ -15,13 +15,30 @@ __all__ = ["publish"]
 
 def publish(
     folder: Annotated[Path, typer.Argument(help="The folder that `fleetmark run` or `demo` wrote.")],
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="Also copy the site there: a folder, sftp://user@host/path, git+ssh://, git+https:// or "
+            "git+file:// URL of a repository, or a local repository with --branch."
+        ),
+    ] = None,
+    branch: Annotated[str | None, typer.Option(help="The repository's branch. Default: gh-pages.")] = None,
 ) -> None:
-    """Write results.csv and the site of a campaign again, from its raw results.
+    """Write results.csv and the site of a campaign again, from its raw results; with --to, copy the site.
 
-    Example:  fleetmark publish out/demo
+    At any time: of a campaign that is under way or was interrupted, what is there, marked as partial. What
+    lies on a lab's own server is fetched by `fleetmark collect`.
+
+    Examples:  fleetmark publish out/demo   ·   fleetmark publish out/demo --to sftp://www@host/srv/www/bench
     """
     from integrator import publish as publishing
+    from integrator.gather import gather_here
+    from integrator.publish_to import bring, destination_of
 
+    destination = destination_of(to, branch)
     store = CampaignStore(folder)
-    publishing.publish(store)
+    gather_here(store, store.read_record())
+    table = publishing.publish(store)
     say_where(store, errors())
+    if destination:
+        errors().print(bring(store, table, destination), soft_wrap=True)

@@ -19,7 +19,7 @@ from integrator.launch.known_hosts import HostKey, KnownHosts, default_files, ho
 from integrator.launch.logins import Passwords, login_arguments
 from protocol.errors import LaunchError, UnreachableError, UserError
 
-__all__ = ["Said", "Ssh"]
+__all__ = ["HostKeyError", "Said", "Ssh"]
 
 CONNECT_TIMEOUT_S = 15.0
 ANSWER_TIMEOUT_S = 30.0
@@ -34,6 +34,10 @@ _SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 
 # What goes wrong is raised, and paramiko's own log would say it again with a traceback.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+
+
+class HostKeyError(UserError):
+    """The host's key is not known, another one than the known one, or revoked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,20 +225,20 @@ class Ssh:
                 f"{self._address.user}@{host}",
             ) from error
 
-    def _distrust(self, key: HostKey, known: KnownHosts) -> UserError:
+    def _distrust(self, key: HostKey, known: KnownHosts) -> HostKeyError:
         host, port = self._address.host, self._address.port
         what = f"{key.kind} {key.fingerprint}"
         if known.is_revoked(self._name, key):
-            return UserError(
+            return HostKeyError(
                 f"{self}: the host key was revoked: {what}",
                 advice="give the machine a new host key, or find out who pretends to be it",
             )
         if known.keys_of(self._name):
-            return UserError(
+            return HostKeyError(
                 f"{self}: the host key is another one than the known one: {what}",
                 advice=known.how_to_replace(self._name, host, port, key),
             )
-        return UserError(
+        return HostKeyError(
             f"{self}: the host key is not known: {what}",
             advice=known.how_to_add(self._name, host, port, key),
         )

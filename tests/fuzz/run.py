@@ -123,6 +123,7 @@ def _by_coverage(name: str, runs: int, seed: int) -> None:
         target.feed(gzip.compress(data, 1) if packed else data)
 
     options = [f"-runs={runs}", f"-seed={seed + 1}", "-max_len=8192", "-rss_limit_mb=4096", "-timeout=10"]
+    options.append("-artifact_prefix=out/fuzz/")
     atheris.Setup([sys.argv[0], *options, str(corpus)], feed)
     atheris.Fuzz()
 

@@ -349,7 +349,7 @@ def _name(rng: random.Random) -> bytes:
 
 
 def _feed_name(data: bytes) -> bool:
-    name = data.decode()
+    name = data.decode(errors="surrogateescape")  # as the names in a folder
     found = split_result_name(name)
     # One run, one name: were there two, a machine could hand in a run twice.
     assert found is None or result_name(*found) == name, name
@@ -369,9 +369,13 @@ def _folder(rng: random.Random) -> bytes:
 
 
 def _feed_folder(data: bytes) -> bool:
+    try:
+        files = {str(path): str(content) for path, content in json.loads(data).items()}
+    except (ValueError, AttributeError, RecursionError):
+        return False  # what mutates by coverage breaks this, which no machine sends
     with tempfile.TemporaryDirectory(prefix="fuzz-", dir=_MEMORY) as name:
         folder = Path(name)
-        for path, content in json.loads(data).items():
+        for path, content in files.items():
             # Names that no file system takes cannot lie in a folder.
             with contextlib.suppress(OSError, ValueError):
                 target = folder / path

@@ -1,7 +1,7 @@
 """The real agent, killed at a named step: `python -m tests.integration.agent_struck STEP ARGUMENTS…`.
 
 A SIGKILL comes when the agent does that for the first time; `-` lets it live. Its patience is shortened: a
-server that is away is asked again after some tenths of a second.
+server that is away is asked again after some tenths of a second, and so is who holds the machine.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import agent.carry_out
+import agent.lease
 import agent.loop
 from agent.cli import main
 from agent.spool import Spool
@@ -121,9 +122,10 @@ STEPS: dict[str, Callable[[], None]] = {
 if __name__ == "__main__":
     step = sys.argv.pop(1)
     quick = RetryPolicy(attempts=2, first_pause_s=0.1)
-    patient = functools.partial(TransferClient, timeout_s=5, retry=quick)
+    patient = functools.partial(TransferClient, timeout_s=3, retry=quick)
     agent.loop.TransferClient = patient  # type: ignore[assignment,attr-defined]
     agent.carry_out._LAST_PUSH_S = 1.0
+    agent.lease._LOOK_EVERY_S = 0.5
     agent.loop._LOOK_AT_FILE_S = 0.2
     if "FAKETIME" in os.environ:
         # libfaketime 0.9.10 now and then makes an invalid time of the moment that Python's sleep waits for.

@@ -1,7 +1,7 @@
 """A real agent, as a process, and everything that can fail under it.
 
 What is killed is started again; what is full gets room; what was replaced is handed over. Then all results of
-the job are on the server, each once and whole, and nothing half-done is left.
+the job are on the server, each once and whole, they are merged to a whole row, and nothing half-done is left.
 """
 
 from __future__ import annotations
@@ -16,24 +16,31 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from agent.lease import LeaseKeeper
 from agent.stop import Stop
+from integrator.collect import collect
 from integrator.conduct.news import Stored
 from integrator.conduct.standing import MachineState
 from integrator.conduct.watch import Watch
+from integrator.merge import merge
+from integrator.rejected import Rejections
+from integrator.store import CampaignRecord, CampaignStore
+from protocol.account import Account
 from protocol.errors import LeaseError
 from protocol.job import Job, Measure
-from protocol.layout import CampaignFolder, result_name
+from protocol.layout import CampaignFolder, machine_folder, result_name
 from protocol.result import Result, Status
 from protocol.status import AgentState, Heartbeat
 from protocol.transfer import TransferClient
 from tests.integration.agent_struck import STEPS
 from tests.integration.conftest import Bench
-from tests.integration.proxy import wait_for
+from tests.integration.proxy import Fault, Proxy, wait_for
 from tests.integration.server_process import ServerProcess, files, unfinished
 from tests.support import make_job, planned_test, reference
 
@@ -88,13 +95,16 @@ class Place:
 
     server: ServerProcess
     bench: Bench
+    integrator: Account
     hand_over: Path
     job: Job
     folder: CampaignFolder
 
     @contextmanager
-    def agent(self, *options: str, step: str = "-", clock: str = "") -> Iterator[Agent]:
-        agent = Agent(self.hand_over, self.bench.work, *options, step=step, clock=clock)
+    def agent(
+        self, *options: str, step: str = "-", clock: str = "", work: Path | None = None
+    ) -> Iterator[Agent]:
+        agent = Agent(self.hand_over, work or self.bench.work, *options, step=step, clock=clock)
         try:
             yield agent
         finally:
@@ -125,23 +135,51 @@ class Place:
             os.utime(path, (two_days_ago, two_days_ago))
         self.server.restart()
         assert wait_for(lambda: unfinished([self.server.files]) == [])
+        self.check_table()
+
+    def check_table(self) -> None:
+        """The integrator fetches every run once, and merges them to one row of which nothing is missing."""
+        job, runs = self.job, len(self.job.schedule)
+        made = datetime(2026, 1, 1, tzinfo=UTC)
+        record = CampaignRecord(campaign=job.campaign, title="", lab="", created_at=made, machines=("box",))
+        with (
+            TemporaryDirectory() as folder,
+            TransferClient(self.server.hand_over(self.integrator), timeout_s=5) as client,
+        ):
+            store = CampaignStore(Path(folder) / "campaign")
+            store.write_plan(record, (job,))
+            assert collect(record, store, client) == runs
+            assert collect(record, store, client) == 0
+            rejected = Rejections("folder")
+            table = merge((job,), {"box": store.read_results(job, rejected)}, {})
+            assert rejected.files == []
+        assert table[["status", "reason", "runs"]].to_dict("records") == [
+            {"status": "ok", "reason": None, "runs": runs}
+        ]
 
 
 @contextmanager
 def place(
-    root: Path, tmp_path: Path, tiny_files: list[Path], *, runs: int, seconds: float
+    root: Path,
+    tmp_path: Path,
+    tiny_files: list[Path],
+    *,
+    runs: int,
+    seconds: float,
+    advertise: str = "127.0.0.1",
 ) -> Iterator[Place]:
-    server = ServerProcess(root, advertise="127.0.0.1")
+    server = ServerProcess(root, advertise=advertise)
     server.start()
     try:
-        with TransferClient(server.account("integrator"), timeout_s=5) as operator:
+        integrator = server.account("integrator")
+        with TransferClient(integrator.model_copy(update={"host": "127.0.0.1"}), timeout_s=5) as operator:
             bench = Bench(operator, server.account("box"), tmp_path / "work")
             bench.account.write(tmp_path / "account.json")
             model = reference(tiny_files)
             measure = Measure(duration_s=seconds, min_iterations=1, warmup_s=0)
             job = make_job([model], [planned_test(model)], runs=runs, measure=measure)
             folder = bench.deliver(job, tiny_files)
-            yield Place(server, bench, tmp_path / "account.json", job, folder)
+            yield Place(server, bench, integrator, tmp_path / "account.json", job, folder)
     finally:
         server.kill()
 
@@ -208,6 +246,41 @@ def test_the_server_is_killed_in_a_campaign(long: Place) -> None:
         assert wait_for(lambda: not long.waiting())
         assert agent.lives()
     long.check()
+
+
+def test_the_network_fails_in_a_campaign(tmp_path: Path, tiny_files: list[Path]) -> None:
+    """Something else after each result; the agent measures on, and whatever was struck arrives later."""
+    faults = [
+        Fault("cut"),
+        Fault("stall", control=True, upwards=False),
+        Fault("truncate", after=300),
+        Fault("flip", after=600),
+        Fault("cut", control=True),
+    ]
+    runs = len(faults) + 1
+    with (
+        place(
+            tmp_path / "server", tmp_path, tiny_files, runs=runs, seconds=0.05, advertise="127.0.0.2"
+        ) as made,
+        Proxy(made.server.ports) as proxy,
+    ):
+        with made.agent("--every", "0.3") as agent:
+            for number, fault in enumerate(faults):
+                wait_for_results(made, agent, number + 1)
+                strike(proxy, fault, agent)
+            wait_for_results(made, agent, runs)
+            assert wait_for(lambda: not made.waiting(), _PATIENCE_S), agent.said()
+            assert agent.lives()
+        made.check()
+
+
+def strike(proxy: Proxy, fault: Fault, agent: Agent) -> None:
+    proxy.fault = fault
+    assert wait_for(lambda: fault.times == 0, _PATIENCE_S), (fault, agent.said())
+
+
+def wait_for_results(place: Place, agent: Agent, count: int) -> None:
+    assert wait_for(lambda: place.arrived() >= count, _PATIENCE_S), agent.said()
 
 
 @pytest.mark.parametrize("replaced", ["password", "authority"])
@@ -337,6 +410,21 @@ class TestAFullSpool:
         long.check()
 
 
+def test_no_room_for_a_model_is_a_row_that_says_why(brief: Place) -> None:
+    """And what was fetched of it does not stay."""
+    with tmpfs(brief.bench.work / "models", "8k") as disk:
+        fill(disk / "ballast")
+        with brief.agent("--once") as agent:
+            assert agent.wait() == 0, agent.said()
+        assert unfinished([brief.bench.work]) == []
+    results = brief.bench.results(brief.folder)
+    assert len(results) == len(brief.job.schedule)
+    for result in results.values():
+        assert result.status is Status.NOT_RUN
+        assert "the model could not be fetched" in result.reason
+        assert "No space left on device" in result.reason
+
+
 def test_another_result_of_the_same_run_is_put_aside(brief: Place) -> None:
     """As after a work folder was restored from a copy: the server keeps what it has, and the rest goes on."""
     first, second = (result_name(entry.test, entry.run) for entry in brief.job.schedule[:2])
@@ -353,5 +441,31 @@ def test_another_result_of_the_same_run_is_put_aside(brief: Place) -> None:
     assert "is there already with different content" in agent.said()
     assert brief.server.disk(brief.folder.results / first).read_bytes() == mine
     assert files(spool) == [f"refused/{first}"]
+    assert "1 result was put aside" in brief.bench.heartbeat(brief.folder).detail
+    brief.check()
+
+
+def test_a_second_agent_takes_over_what_a_dead_one_held(brief: Place, tmp_path: Path) -> None:
+    """And when the dead one comes back, its result of a run that the other has made again is put aside."""
+    second = tmp_path / "second"
+    mine = result_name(brief.job.schedule[0].test, brief.job.schedule[0].run)
+    with brief.agent("--once", step="before the push") as agent:
+        assert agent.wait() == -signal.SIGKILL, agent.said()
+    assert brief.waiting() == [mine]
+    with brief.agent("--once", work=second) as agent:
+        assert agent.wait() == 1, agent.said()
+        assert re.search(r"machine box: agent \S+ works on it", agent.said())
+    assert brief.arrived() == 0
+    with brief.agent("--once", "--wait", "60", work=second) as agent:
+        assert wait_for(lambda: "waiting for agent" in agent.said(), _PATIENCE_S), agent.said()
+        for path in brief.server.disk(machine_folder("box")).glob("lease.*.json"):
+            an_hour_ago = path.stat().st_mtime - 3600  # as if the dead one had been silent for so long
+            os.utime(path, (an_hour_ago, an_hour_ago))
+        assert agent.wait() == 0, agent.said()
+    other = brief.server.disk(brief.folder.results / mine).read_bytes()
+    with brief.agent("--once") as agent:
+        assert agent.wait() == 0, agent.said()
+    assert brief.server.disk(brief.folder.results / mine).read_bytes() == other
+    assert files(brief.bench.work / "spool" / brief.job.campaign) == [f"refused/{mine}"]
     assert "1 result was put aside" in brief.bench.heartbeat(brief.folder).detail
     brief.check()

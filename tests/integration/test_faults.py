@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import select
 import shutil
 import socket
 import ssl
@@ -33,7 +34,7 @@ from protocol.errors import (
     TransientTransferError,
     UntrustedServerError,
 )
-from protocol.ftp_connection import FtpConnection
+from protocol.ftp_connection import FtpConnection, trust
 from protocol.local_part import LocalPart
 from protocol.retry import RetryPolicy
 from protocol.transfer import TransferClient
@@ -235,12 +236,12 @@ def test_a_result_outlives_a_control_connection_that_fails_anywhere(
     assert all(path.read_bytes() == DATA[:20_000] for path in found)
 
 
-@pytest.mark.parametrize("after", [0, 300, 500])
-def test_a_result_outlives_a_silent_control_connection(site: Site, after: int) -> None:
+@pytest.mark.parametrize(("after", "upwards"), [(0, False), (300, False), (500, False), (250, True)])
+def test_a_result_outlives_a_silent_control_connection(site: Site, after: int, upwards: bool) -> None:
     make_folder(site)
     with TransferClient(site.box, timeout_s=1.5, retry=QUICK) as client:
         assert client.digest(MODEL) is None
-        fault = site.proxy.fault = Fault("stall", after=after, control=True, upwards=False)
+        fault = site.proxy.fault = Fault("stall", after=after, control=True, upwards=upwards)
         began = time.monotonic()
         client.write(RESULT, DATA[:20_000], replace=False)
     assert fault.times == 0
@@ -251,13 +252,16 @@ def test_a_result_outlives_a_silent_control_connection(site: Site, after: int) -
 def test_a_result_crosses_a_line_of_10_kilobytes_a_second(site: Site) -> None:
     """Also one that lies in the system's buffers for longer than a wait may last."""
     make_folder(site)
-    with TransferClient(site.box, timeout_s=4, retry=RetryPolicy(attempts=1)) as client:
+    with TransferClient(site.box, timeout_s=3, retry=RetryPolicy(attempts=1)) as client:
         assert client.digest(MODEL) is None
         site.proxy.fault = Fault("slow")
         began = time.monotonic()
-        client.write(RESULT, DATA[:60_000], replace=False)
-    assert time.monotonic() - began > 5
-    assert files(site.server.files) == [NAMED]
+        client.write(RESULT, DATA[:40_000], replace=False)
+        assert time.monotonic() - began > 3.5
+        site.proxy.fault = Fault("slow", upwards=False)
+        site.server.put(MODEL, DATA[:15_000])
+        assert client.read(MODEL, max_bytes=15_000) == DATA[:15_000]
+    assert files(site.server.files) == [NAMED, "models/m.bin"]
 
 
 def test_a_slow_control_connection_is_only_slow(site: Site) -> None:
@@ -299,6 +303,23 @@ def test_data_connections_resume_the_tls_session(site: Site, monkeypatch: pytest
         client.list(RESULT.parent)
         client.read(RESULT, max_bytes=100)
     assert reused == [True, True, True]
+
+
+def test_a_connection_that_is_reset_before_tls_is_closed(site: Site) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname(), timeout=5)
+        other, _ = listener.accept()
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        other.close()
+        assert select.select([client], [], [], 5)[0]  # the reset has arrived
+        number = client.fileno()
+        with pytest.raises(ConnectionResetError) as failure:
+            trust(site.box).wrap_socket(client, server_hostname="127.0.0.1")
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(number)
+    assert (
+        failure.value.__traceback__ is not None
+    )  # what it holds was not collected, and so not closed, before
 
 
 # --- the server

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -287,6 +288,22 @@ def test_lftp_lists_and_fetches_what_the_machine_may(box: Box) -> None:
     assert said == f"/machines/box/\n{CAMPAIGN}/job.json\n{CAMPAIGN}/results/\nmy job"
     box.lftp("get /models/abc/model.bin -o got")
     assert (box.work / "got").read_bytes() == b"weights"
+
+
+@needs_lftp
+def test_lftp_mirrors_models_into_folders_that_their_owner_may_enter(box: Box) -> None:
+    box.lftp("mirror /models got")
+    folder = box.work / "got/abc"
+    assert stat.S_IMODE(folder.stat().st_mode) & stat.S_IRWXU == stat.S_IRWXU
+    assert (folder / "model.bin").read_bytes() == b"weights"
+
+
+@needs_curl
+def test_a_new_machine_finds_its_folder_and_nothing_in_it(program: Program, box: Box) -> None:
+    shutil.rmtree(box.disk("/machines/box"))
+    assert box.curl("/machines/", "--list-only")[:2] == (0, "box\n")
+    assert box.curl("/machines/box/", "--list-only")[:2] == (0, "")
+    box.disk(f"{CAMPAIGN}/results").mkdir(parents=True)  # for the next test to clear away
 
 
 @needs_lftp

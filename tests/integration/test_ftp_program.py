@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -157,7 +158,7 @@ def test_both_connections_speak_new_tls_and_share_a_session(
             assert isinstance(client.sock, ssl.SSLSocket)
             assert channel.version() == client.sock.version() == version.name.replace("_", ".")
             assert channel.session_reused
-            assert channel.recv(1000) == b""  # it has no folder yet
+            assert channel.recv(1000) == f"{account.user}\r\n".encode()
         client.voidresp()
 
 
@@ -526,6 +527,47 @@ def test_the_log_says_who_and_what_and_no_password(program: Program) -> None:
     for handed_over in program.folder.glob("*.account.json"):
         assert Account.read(handed_over).password.get_secret_value() not in program.said()
     assert [line for line in lines if "trace" in line or "Traceback" in line["message"]] == []
+
+
+def test_the_log_says_what_was_refused_and_what_was_changed(program: Program) -> None:
+    account = program.add("nosy")
+    results = program.campaign("nosy")
+    program.campaign("quiet")
+    asked = {
+        "RETR /machines/quiet/camp/job.json": "/machines/quiet/camp/job.json",
+        "CWD /machines/quiet": "/machines/quiet",
+        "MKD /machines/nosy/mine": "/machines/nosy/mine",
+        "STOR /models/x": "/models/x",
+        f"DELE {results}/t1.0.json.gz": f"{results}/t1.0.json.gz",
+    }
+    with logged_in(account, address="127.0.7.1") as client:
+        for command in asked:
+            with pytest.raises(ftplib.error_perm, match="550"):
+                client.sendcmd(command)
+        assert store(client, part(results, 0), 10) == "226"
+        client.rename(part(results, 0), f"{results}/t1.0.json.gz")
+        with pytest.raises(ftplib.error_perm, match="never overwritten"):
+            client.sendcmd(f"STOR {part(results, 0)}")
+        assert client.digest(PurePosixPath(results, "t2.0.json.gz")) is None  # not there: no refusal
+    with socket.create_connection(program.address, PATIENCE_S, source_address=("127.0.7.1", 0)) as clear:
+        clear.sendall(b"USER hunter2\r\nQUIT\r\n")
+        assert b"550 SSL/TLS required" in b"".join(iter(lambda: clear.recv(1000), b""))
+
+    def lines(event: str) -> list[dict[str, Any]]:
+        found = [json.loads(line) for line in program.said().splitlines()]
+        return [line for line in found if (line.get("event"), line.get("address")) == (event, "127.0.7.1")]
+
+    assert wait_for(lambda: len(lines("refused")) >= len(asked) + 2, PATIENCE_S)
+    refused = [(line["user"], line["command"], line["path"]) for line in lines("refused")[:-1]]
+    assert refused == [
+        *(("nosy", command.partition(" ")[0], path) for command, path in asked.items()),
+        ("nosy", "STOR", part(results, 0)),
+    ]
+    without_tls = lines("refused")[-1]
+    assert (without_tls["command"], without_tls["level"]) == ("USER", "warning")
+    assert "hunter2" not in program.said()
+    (changed,) = lines("changed")
+    assert (changed["command"], changed["path"]) == ("RNTO", f"{results}/t1.0.json.gz")
 
 
 BAD = {

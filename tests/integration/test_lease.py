@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -61,9 +61,12 @@ class TestKeeper:
             first.release()
             second.acquire(60, stop=stop)
 
-    def test_waiting_ends_when_the_first_leaves(self, bench: Bench, stop: Stop) -> None:
+    def test_waiting_ends_when_the_first_leaves(
+        self, bench: Bench, stop: Stop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("agent.lease._LOOK_EVERY_S", 0.2)
         with keeper(bench, "first-1") as first, keeper(bench, "second-1") as second:
-            first.acquire(2, stop=stop)
+            first.acquire(60, stop=stop)
             timer = threading.Timer(0.5, first.release)
             timer.start()
             second.acquire(60, stop=stop, wait_s=30)
@@ -120,6 +123,24 @@ class TestKeeper:
                 won = race(agents, stop)
                 assert won.count(True) == 1, won
                 agents[won.index(True)].release()
+
+    def test_a_machine_that_was_never_taken_is_not_taken_from_who_came_in_between(
+        self, bench: Bench, stop: Stop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The second sees no lease at all; the first takes the machine before the second does."""
+        with keeper(bench, "first-1") as first, keeper(bench, "second-1") as second:
+            look = second._client.list
+
+            def overtaken(path: PurePosixPath) -> list[str]:
+                names = look(path)
+                if not first.held:
+                    first.acquire(600, stop=stop)
+                return names
+
+            monkeypatch.setattr(second._client, "list", overtaken)
+            with pytest.raises(LeaseError, match="agent first-1 works on it"):
+                second.acquire(600, stop=stop)
+            first.check()
 
     def test_a_lease_stored_before_the_servers_clock_was_set_back_ends_too(
         self, bench: Bench, stop: Stop, tmp_path: Path
@@ -211,13 +232,14 @@ def race(agents: list[LeaseKeeper], stop: Stop) -> list[bool]:
 
 @pytest.mark.engine
 class TestAgents:
-    """Whole agents, as processes."""
+    """Whole agents, as processes, that look more often who holds the machine."""
 
     def start(self, bench: Bench, work: Path, *options: str) -> subprocess.Popen[str]:
         hand_over = bench.work / "account.json"
         bench.account.write(hand_over)
-        command = [sys.executable, "-m", "agent.cli", "--account", str(hand_over), "--work", str(work)]
-        return subprocess.Popen([*command, "--once", *options], stderr=subprocess.PIPE, text=True)
+        command = [sys.executable, "-m", "tests.integration.agent_struck", "-"]
+        command += ["--account", str(hand_over), "--work", str(work), "--once", *options]
+        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
     def deliver(self, bench: Bench, tiny_files: list[Path]) -> Callable[[], list[Status]]:
         model = reference(tiny_files)

@@ -16,7 +16,7 @@ from agent.spool import Spool
 from ftp_server.limits import Limits
 from ftp_server.permissions import Role
 from ftp_server.server import FtpServer
-from protocol.errors import RefusedTransferError
+from protocol.errors import ContentConflictError, RefusedTransferError
 from protocol.layout import CampaignFolder
 from protocol.result import Phases, Result, Status
 from protocol.transfer import TransferClient
@@ -54,6 +54,27 @@ def test_a_result_that_the_server_never_takes_does_not_hold_up_the_others(tmp_pa
                 assert "552 A file may have at most 5,000 bytes" in str(error)
                 assert client.list(FOLDER.results) == ["t1.0.json.gz", "t1.2.json.gz"]
                 assert spool.names() == ["t1.1.json.gz"]
+
+
+def test_a_conflict_that_cannot_be_put_aside_waits(tmp_path: Path) -> None:
+    """It is the only copy of what was measured here; a file is in the way of the folder."""
+    spool = Spool(tmp_path / "spool", FOLDER)
+    with FtpServer(tmp_path / "root") as server:
+        theirs = server.root / str(FOLDER.results).lstrip("/") / "t1.0.json.gz"
+        theirs.parent.mkdir(parents=True)
+        theirs.write_bytes(b"another")
+        for run in range(2):
+            spool.add(result(run, "mine"))
+        mine = (tmp_path / "spool" / "t1.0.json.gz").read_bytes()
+        (tmp_path / "spool" / "refused").write_bytes(b"")
+        with TransferClient(server.add_account("box", Role.MACHINE), timeout_s=5) as client:
+            assert isinstance(spool.try_drain(client), ContentConflictError)
+            assert spool.names() == ["t1.0.json.gz"]
+            (tmp_path / "spool" / "refused").unlink()
+            assert spool.try_drain(client) is None
+        assert spool.names() == []
+        assert (tmp_path / "spool" / "refused" / "t1.0.json.gz").read_bytes() == mine
+        assert theirs.read_bytes() == b"another"
 
 
 def test_what_a_killed_agent_was_writing_goes(tmp_path: Path) -> None:

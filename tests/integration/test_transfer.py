@@ -41,6 +41,7 @@ from protocol.errors import (
 from protocol.ftp_connection import FtpConnection
 from protocol.layout import CampaignFolder
 from protocol.transfer import Digest, RetryPolicy, TransferClient
+from tests.integration.proxy import wait_for
 
 MINE = CampaignFolder("box", "camp")
 OTHERS = CampaignFolder("other", "camp")
@@ -324,6 +325,40 @@ def test_a_machine_writes_nothing_else(box: TransferClient, lab: Lab, path: Pure
     assert after == before
 
 
+@pytest.mark.parametrize("sent", [b"", b"no TLS\r\n" * 10])
+def test_a_data_connection_of_a_refused_command_is_closed_without_a_word(
+    raw: ftplib.FTP_TLS, lab: Lab, sent: bytes
+) -> None:
+    """An answer that nobody waits for would be taken for that to the next command."""
+    for command in (f"STOR {MINE.job}", f"RETR {MINE.root}/nothing", "MLSD /machines/other"):
+        channel = socket.create_connection(raw.makepasv(), 5)
+        with pytest.raises(ftplib.error_perm, match=r"550|501"):
+            raw.sendcmd(command)
+        channel.sendall(sent)
+        channel.close()
+        for _ in range(10):
+            assert raw.sendcmd("NOOP").startswith("200")
+            time.sleep(0.005)
+
+
+def test_a_data_connection_that_speaks_no_tls_ends_the_upload_that_waits_for_it(
+    raw: ftplib.FTP_TLS, lab: Lab
+) -> None:
+    part = f"{RESULT}.part-0123456789abcdef"
+    lab.disk(RESULT).parent.mkdir(parents=True)
+    for _ in range(3):
+        where = raw.makepasv()
+        assert raw.sendcmd(f"STOR {part}").startswith("150")
+        with socket.create_connection(where, 5) as channel:
+            channel.sendall(b"no TLS\r\n" * 10)
+            with pytest.raises(ftplib.error_temp, match="425 The data connection failed"):
+                raw.voidresp()
+        assert raw.sendcmd("NOOP").startswith("200")
+        assert lab.unfinished() == []
+    store(raw, part, b"numbers")
+    assert lab.disk(PurePosixPath(part)).read_bytes() == b"numbers"
+
+
 def test_a_machine_makes_no_other_folder_and_deletes_nothing(raw: ftplib.FTP_TLS, lab: Lab) -> None:
     lab.put(MINE.status, b"mine")
     for command in (
@@ -546,6 +581,36 @@ def test_a_command_is_one_printable_line(raw: ftplib.FTP_TLS, caplog: pytest.Log
 # --- what goes wrong on the way
 
 
+def test_a_transfer_whose_data_connection_never_comes_leaves_no_file(raw: ftplib.FTP_TLS, lab: Lab) -> None:
+    lab.disk(MINE.results).mkdir(parents=True)
+    part = f"{MINE.results}/t1.0.json.gz.part-0123456789abcdef"
+    for following in ("EPSV", "LIST"):
+        assert raw.sendcmd(f"STOR {part}").startswith("150")
+        assert len(lab.unfinished()) == 1
+        raw.putcmd(following)
+        raw.getresp()
+        assert lab.unfinished() == []
+    assert raw.sendcmd(f"STOR {part}").startswith("150")
+    raw.close()
+    assert wait_for(lambda: lab.unfinished() == [])
+
+
+def test_a_second_transfer_does_not_take_the_connection_of_the_first(raw: ftplib.FTP_TLS, lab: Lab) -> None:
+    lab.disk(MINE.results).mkdir(parents=True)
+    part = MINE.results / "t1.0.json.gz.part-0123456789abcdef"
+    with raw.transfercmd(f"STOR {part}") as channel:
+        channel.sendall(b"first")
+        for second in (f"STOR {MINE.status}", f"RETR {MINE.job}", "LIST"):
+            with pytest.raises(ftplib.error_temp, match="450 A transfer is under way"):
+                raw.sendcmd(second)
+        channel.sendall(b" and last")
+        assert isinstance(channel, ssl.SSLSocket)
+        channel.unwrap()
+    assert raw.voidresp().startswith("226")
+    assert lab.disk(part).read_bytes() == b"first and last"
+    assert not lab.disk(MINE.status).exists()
+
+
 class Damaging(TransferClient):
     """Flips a byte of what is on the server's disk, between storing and verifying."""
 
@@ -665,7 +730,7 @@ def test_a_path_that_is_two_commands_is_no_path(box: TransferClient) -> None:
 def test_a_long_hash_lets_others_in_between(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     with lab.disk(MODEL).open("wb") as file:
         file.truncate(256 << 20)
-    monkeypatch.setattr("ftp_server.session._SIGN_OF_LIFE_S", 0.02)
+    monkeypatch.setattr("ftp_server.hashing._SIGN_OF_LIFE_S", 0.02)
     done = threading.Event()
     found: list[Digest | None] = []
 

@@ -220,6 +220,21 @@ def test_a_hand_over_file_is_its_owners_alone_and_is_not_replaced(
     assert account.password.get_secret_value() not in listed.stdout + forced.stdout + forced.stderr
 
 
+@pytest.mark.parametrize("out", ["", "/proc/x.json", "file/x.json", f"{'x' * 300}.json"])
+def test_a_hand_over_file_that_cannot_be_written_is_said_and_makes_no_account(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    where = ["--out", out or str(tmp_path), "--force"]
+    ran = CliRunner().invoke(machine, ["add", "box", "--server-root", str(root), *where])
+    assert isinstance(ran.exception, UserError)
+    assert "the account cannot be written: " in str(ran.exception)
+    listed = CliRunner().invoke(machine, ["list", "--server-root", str(root)])
+    assert (listed.exit_code, listed.stdout) == (0, "")
+    assert "No accounts yet" in listed.stderr
+
+
 def test_a_folder_without_a_server_has_no_accounts(tmp_path: Path) -> None:
     ran = CliRunner().invoke(machine, ["list", "--server-root", str(tmp_path)])
     assert isinstance(ran.exception, UserError)

@@ -1,0 +1,1 @@
+"""What would keep a machine from being measured, or make its numbers noisy, found before a campaign."""
