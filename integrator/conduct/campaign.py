@@ -190,21 +190,12 @@ class _Campaign:
             ours = {name: accounts.get(name) for name in machines}
             return LabServer(section.account, ours, say=self._relay.say)
         movable = all(self._is_here(machine) for machine in machines)
-        waiting = [machine for machine in machines if self._waits(machine)]
-        server = EmbeddedServer(self._work.server, machines, section, movable=movable, handed_over=waiting)
-        for machine in waiting:
-            file = server.hand_over_file(machine)
-            self._relay.say(f"{machine}: is waited for; its agent needs {file}")
-        return server
+        return EmbeddedServer(self._work.server, machines, section, movable=movable)
 
     def _is_here(self, machine: str) -> bool:
         """Whether the machine is this computer: such machines share hardware."""
         entry = self._entry(machine)
         return self._setting.launchers is None and (entry is None or entry.start == "local")
-
-    def _waits(self, machine: str) -> bool:
-        entry = self._entry(machine)
-        return entry is not None and entry.start == "waiting"
 
     def _launcher(self, machine: str) -> Callable[[], Launcher]:
         if self._setting.launchers is not None:
