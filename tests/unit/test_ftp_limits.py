@@ -70,7 +70,7 @@ def test_whoever_fails_is_never_refused_for_longer_than_the_ban(steps: list[tupl
             bans.succeeded("a")
         else:
             clock.now += seconds
-        assert 0 <= bans.remaining_s("a") <= 50
+        assert 0 <= bans.remaining_s("a") <= 50 + 1e-9  # sums of floats
 
 
 @pytest.fixture
