@@ -24,7 +24,7 @@ from protocol.job import AUTO, Hint, Scenario
 
 __all__ = ["MAX_COMBINATIONS", "Expansion", "LeftOut", "expand"]
 
-MAX_COMBINATIONS = 100_000
+MAX_COMBINATIONS = 1_000_000
 """Combinations of all machines of a campaign, before any is left out."""
 
 

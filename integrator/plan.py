@@ -133,6 +133,8 @@ class _Models:
         self._entries = {entry.name: (index, entry) for index, entry in enumerate(campaign.models)}
         self._ready: dict[tuple[str, str], PreparedModel] = {}
         self._mismatches: dict[tuple[str, str], str] = {}
+        self._tests: dict[Setting, PlannedTest] = {}
+        """Shared by all machines: there may be hundreds of them, with hundreds of tests each."""
 
     def prepare_all(self, settings: Mapping[str, tuple[Setting, ...]]) -> None:
         batches: dict[tuple[str, str], set[int]] = {}
@@ -159,6 +161,11 @@ class _Models:
         return self._mismatches.get((setting.model, setting.precision))
 
     def test(self, setting: Setting) -> PlannedTest:
+        if setting not in self._tests:
+            self._tests[setting] = self._made(setting)
+        return self._tests[setting]
+
+    def _made(self, setting: Setting) -> PlannedTest:
         model = self._ready[setting.model, setting.precision]
         setting = replace(
             setting.with_precision(model.ref.precision),

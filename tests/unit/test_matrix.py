@@ -313,9 +313,9 @@ REFUSALS = {
         ],
     ),
     "too many": (
-        "models: [resnet-50]\nmatrix:\n  batch: [" + ", ".join(map(str, range(1, 401))) + "]\n"
-        "  threads: [" + ", ".join(map(str, range(1, 201))) + "]\n",
-        ["F:5:3: matrix: 160,000 combinations on all machines; expected at most 100,000"],
+        "models: [resnet-50]\nmatrix:\n  batch: [" + ", ".join(map(str, range(1, 1001))) + "]\n"
+        "  threads: [" + ", ".join(map(str, range(1, 801))) + "]\n",
+        ["F:5:3: matrix: 1,600,000 combinations on all machines; expected at most 1,000,000"],
     ),
 }
 
