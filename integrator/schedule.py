@@ -29,7 +29,12 @@ class Block:
 
 
 def schedule(
-    tests: Mapping[str, str], runs: int, seed: int, *, run_s: float = 1.0
+    tests: Mapping[str, str],
+    runs: int,
+    seed: int,
+    *,
+    run_s: float = 1.0,
+    made: dict[tuple[str, int], ScheduledRun] | None = None,
 ) -> tuple[ScheduledRun, ...]:
     """The order of the runs: round r holds run r of every test, each round in an order of its own.
 
@@ -42,7 +47,9 @@ def schedule(
         runs: Of each test.
         seed: Decides the orders.
         run_s: About how long a run takes, in seconds.
+        made: Runs that were made for other machines, to be shared; what is made here is added.
     """
+    made = {} if made is None else made
     by_release: dict[str, list[str]] = {}
     for test, release in tests.items():
         by_release.setdefault(release, []).append(test)
@@ -54,7 +61,10 @@ def schedule(
         for run in block.rounds:
             ids = list(by_release[block.release])
             _random(seed, f"{run}/{block.release}" if several else run).shuffle(ids)
-            order += [ScheduledRun(test=test, run=run) for test in ids]
+            for test in ids:
+                if (entry := made.get((test, run))) is None:
+                    entry = made[test, run] = ScheduledRun(test=test, run=run)
+                order.append(entry)
     return tuple(order)
 
 
