@@ -157,7 +157,8 @@ class Engine:
 class _OnePool(UnixHTTPAdapter):
     """Connections to a socket, used again for whatever is asked next.
 
-    docker-py's own keeps them apart by URL, and so dials anew for each question: three round trips over SSH.
+    docker-py's own keeps them apart by URL, and so dials anew for each question: three round trips over SSH,
+    and a session, of which sshd grants ten (MaxSessions).
     """
 
     def get_connection(self, url: str | bytes, proxies: Any = None) -> UnixHTTPConnectionPool:  # noqa: ARG002

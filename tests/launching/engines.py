@@ -28,6 +28,7 @@ from tests.launching.sshd import free_port
 __all__ = ["Authority", "SecondEngine", "make_tiny_image", "run_second_engine"]
 
 _PATIENCE_S = 60.0
+_DISK_BYTES = 64 << 20
 _PROGRAMS = ("sh", "cat", "sleep", "find", "id", "df", "stat", "kill", "true")
 
 
@@ -108,11 +109,17 @@ class SecondEngine:
 
 @contextlib.contextmanager
 def run_second_engine() -> Iterator[SecondEngine]:
-    """Start one; it runs no containers with networks, and has no images."""
+    """Start one; it runs no containers with networks, has no images, and a small disk."""
     program = shutil.which("dockerd")
     if program is None or os.geteuid() != 0:
         pytest.skip("a second Docker Engine needs dockerd, and root")
     folder = Path(tempfile.mkdtemp(prefix="fleetmark-engine-"))  # short: a socket's path has a limit
+    (folder / "data").mkdir()
+    size = f"size={_DISK_BYTES}"
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", size, "fleetmark-test", folder / "data"], check=False
+    ).returncode:
+        pytest.skip("a second Docker Engine needs a disk of its own, and this may not mount one")
     authority = Authority(folder / "tls")
     certificate, key = authority.issue("engine", server=True)
     port = free_port()
@@ -187,5 +194,5 @@ def _wait_until_it_answers(engine: SecondEngine) -> None:
 def _remove(folder: Path) -> None:
     for line in reversed(Path("/proc/mounts").read_text().splitlines()):
         if (mounted := line.split()[1]).startswith(f"{folder}/"):
-            subprocess.run(["umount", "-l", mounted], check=False)
+            subprocess.run(["umount", "-l", mounted], check=False, capture_output=True)
     shutil.rmtree(folder, ignore_errors=True)
