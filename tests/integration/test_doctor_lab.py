@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -13,9 +14,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from ftp_server.permissions import Role
+from ftp_server.server import FtpServer
 from integrator.cli import app
 from integrator.doctor import ask_docker
-from integrator.doctor.finding import Health, LabHealth
+from integrator.doctor.finding import Finding, Health, LabHealth
 from protocol.errors import UserError
 from tests.integration.openssh import OpenSsh, openssh
 
@@ -163,6 +166,48 @@ def test_machines_that_are_off_or_hang_hold_up_nobody(
     assert "refused" in found["off"]["reachable"].said
     assert found["box"]["clock"].health is Health.OK
     assert found["here"]["clock"].health is Health.OK
+
+
+def test_the_labs_own_server_is_logged_in_to_and_met_from_there(box: OpenSsh, tmp_path: Path) -> None:
+    lab = tmp_path / "lab.yaml"
+
+    def health() -> dict[str, Finding]:
+        result = CliRunner().invoke(app, ["doctor", "--lab", str(lab), "--json"])
+        assert result.stdout, result.output
+        report = LabHealth.from_bytes(result.stdout.encode(), source="report")
+        return {
+            machine.machine: finding
+            for machine in report.machines
+            for finding in machine.findings
+            if finding.check == "FTP server"
+        }
+
+    with FtpServer(tmp_path / "server") as server:
+        server.add_account("integrator", Role.INTEGRATOR).write(tmp_path / "integrator.json")
+        for name in ("box", "here"):
+            server.add_account(name, Role.MACHINE).write(tmp_path / f"{name}.json")
+        document = {
+            "schema_version": 1,
+            "name": "a-lab",
+            "server": {"account": "integrator.json"},
+            "machines": [
+                {**behind(box), "account": "box.json"},
+                {"name": "here", "account": "here.json"},
+                {"name": "far", "start": "waiting"},
+            ],
+        }
+        lab.write_text(json.dumps(document))
+        found = health()
+        assert found["box"].health is found["here"].health is Health.OK
+        assert "from there" in found["box"].said
+        assert found["far"].health is Health.UNKNOWN
+        shutil.copy(tmp_path / "here.json", tmp_path / "box.json")
+        mixed_up = health()["box"]
+        assert mixed_up.health is Health.FAIL
+        assert "the hand-over file of here" in mixed_up.said
+    gone = health()
+    assert gone["here"].health is Health.FAIL
+    assert gone["here"].said
 
 
 def test_one_machine_may_be_asked_alone(box: OpenSsh, tmp_path: Path) -> None:
