@@ -41,3 +41,4 @@ def test_every_container_gave_up_what_it_does_not_need(services: dict[str, Any])
         assert service["cap_drop"] == ["ALL"]
         assert service["read_only"] is True
         assert service["security_opt"] == ["no-new-privileges:true"]
+    assert services["agent"]["cap_add"] == ["SYS_NICE"]  # as the launcher's containers
