@@ -23,7 +23,7 @@ from docker.utils import version_lt
 from integrator.config.docker_start import DockerStart, TlsFiles
 from integrator.launch import engine_errors
 from integrator.launch.forward import SocketForward, docker_command
-from integrator.launch.logins import Passwords
+from integrator.launch.logins import Passwords, refuse_if_shared
 from integrator.launch.ssh import Ssh
 from protocol.errors import FleetmarkError, UserError
 
@@ -192,6 +192,7 @@ def _knock(path: str) -> None:
 def _tls(files: TlsFiles | None) -> TLSConfig | None:
     if files is None:
         return None
+    refuse_if_shared(files.key, "a private key")
     return TLSConfig(client_cert=(str(files.certificate), str(files.key)), ca_cert=str(files.ca), verify=True)
 
 
