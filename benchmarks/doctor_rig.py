@@ -147,19 +147,19 @@ class _Login(paramiko.ServerInterface):
         self._key, self._engine = key, engine
         self.doors: dict[int, tuple[str, int]] = {}
 
-    def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002
+    def get_allowed_auths(self, username: str) -> str:
         return "publickey"
 
-    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:  # noqa: ARG002
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         return paramiko.common.AUTH_SUCCESSFUL if key == self._key else paramiko.common.AUTH_FAILED
 
-    def check_channel_request(self, kind: str, chanid: int) -> int:  # noqa: ARG002
+    def check_channel_request(self, kind: str, chanid: int) -> int:
         return paramiko.common.OPEN_SUCCEEDED
 
     def check_channel_direct_tcpip_request(
         self,
         chanid: int,
-        origin: tuple[str, int],  # noqa: ARG002
+        origin: tuple[str, int],
         destination: tuple[str, int],
     ) -> int:
         self.doors[chanid] = destination
