@@ -123,25 +123,37 @@ def run_second_engine() -> Iterator[SecondEngine]:
     authority = Authority(folder / "tls")
     certificate, key = authority.issue("engine", server=True)
     port = free_port()
+    bridge = f"fm{os.getpid()}"
     command = [
         program,
         *("--data-root", str(folder / "data"), "--exec-root", str(folder / "exec")),
         *("--pidfile", str(folder / "pid"), "--cgroup-parent", f"/{folder.name}"),
-        *("--bridge", "none", "--iptables=false", "--ip6tables=false"),
+        # Without a bridge of its own it would take the other engine's; with none at all, remove it.
+        *("--bridge", bridge, "--iptables=false", "--ip6tables=false"),
         *("-H", f"unix://{folder / 'docker.sock'}", "-H", f"tcp://127.0.0.1:{port}"),
         *("--tlsverify", "--tlscacert", str(authority.certificate)),
         *("--tlscert", str(certificate), "--tlskey", str(key)),
     ]
-    with (folder / "log").open("wb") as log:
+    with _bridge(bridge), (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
-    engine = SecondEngine(folder, port, authority, process)
+        engine = SecondEngine(folder, port, authority, process)
+        try:
+            _wait_until_it_answers(engine)
+            yield engine
+        finally:
+            process.terminate()
+            process.wait(_PATIENCE_S)
+            _remove(folder)
+
+
+@contextlib.contextmanager
+def _bridge(name: str) -> Iterator[None]:
+    subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True)
     try:
-        _wait_until_it_answers(engine)
-        yield engine
+        subprocess.run(["ip", "address", "add", "192.168.253.1/28", "dev", name], check=True)
+        yield
     finally:
-        process.terminate()
-        process.wait(_PATIENCE_S)
-        _remove(folder)
+        subprocess.run(["ip", "link", "delete", name], check=True)
 
 
 def make_tiny_image(tag: str) -> None:
