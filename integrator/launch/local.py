@@ -36,15 +36,15 @@ class LocalLauncher:
             return
         if order.account is None:
             raise LaunchError(f"{order.machine}: no account for its agent")
-        self._work.mkdir(parents=True, exist_ok=True)
         hand_over = self._work / "account.json"
-        order.account.write(hand_over)
         folders = ["--account", str(hand_over), "--work", str(self._work), "--cache", str(self._cache)]
         command = ["-I", "-m", "agent.cli", *folders, "--once", "--with-parent", str(os.getpid())]
         command += ["--campaign", order.campaign, "--hand-over"]
-        with self.log.open("ab") as log:
-            self._log_begin = log.tell()
-            try:
+        try:
+            self._work.mkdir(parents=True, exist_ok=True)
+            order.account.write(hand_over)
+            with self.log.open("ab") as log:
+                self._log_begin = log.tell()
                 self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
                     [sys.executable, *command],
                     stdin=subprocess.DEVNULL,
@@ -52,10 +52,11 @@ class LocalLauncher:
                     stderr=subprocess.STDOUT,
                     start_new_session=True,  # Ctrl-C is for the integrator, which then tells the agent
                 )
-            except OSError as error:
-                raise LaunchError(
-                    f"{order.machine}: no process could be started: {error.strerror}"
-                ) from error
+        except OSError as error:
+            raise LaunchError(
+                f"{order.machine}: no agent could be started: {error.strerror}: {error.filename}",
+                advice="is there room on this disk, and may you write there?",
+            ) from error
 
     def status(self) -> AgentStatus:
         """Whether it runs."""
