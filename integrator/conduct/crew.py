@@ -16,7 +16,6 @@ from integrator.conduct.serving import Serving
 from integrator.conduct.standing import MachineState, Standing
 from integrator.conduct.supervise import INTERRUPTED, Halt, Patience, Supervisor
 from integrator.launch.interface import Launcher
-from integrator.schedule import next_release
 from protocol.job import AUTO, Job
 from protocol.layout import CampaignFolder, split_result_name
 
@@ -148,9 +147,14 @@ class Crew:
                 driver.wake()  # one may have waited only as long as others work
 
     def _next_release(self, job: Job) -> str | None:
-        if all(test.openvino == AUTO for test in job.tests):
+        """What the next run asks for; the server is asked which that is only where there is a choice."""
+        asked = {test.id: test.openvino for test in job.tests}
+        if set(asked.values()) == {AUTO}:
             return None
-        return next_release(job, self._ended(job))
+        ended = self._ended(job)
+        left = (asked[entry.test] for entry in job.schedule if (entry.test, entry.run) not in ended)
+        release = next(left, AUTO)
+        return None if release == AUTO else release
 
     def _ended(self, job: Job) -> set[tuple[str, int]]:
         """The runs that have a result on the server."""

@@ -31,6 +31,7 @@ _WAIT_S = 600.0
 _TAKEN = ("has taken it over", "works on it", "works in this folder")
 """How an agent says that another one holds the machine, or has not ended yet."""
 _LAST_WORDS = "; its last words:"
+_BUSY = {AgentState.PREPARING, AgentState.RUNNING}
 _NOBODY = {Presence.ABSENT, Presence.EXITED}
 _AT_WORK = {MachineState.RUNNING, MachineState.SILENT}
 _SAID_AT_THE_END = {MachineState.FINISHED, MachineState.FAILED}
@@ -225,7 +226,9 @@ class Driver:
 
     def _leave_nothing(self) -> None:
         """No process and no container; an agent that nobody here started is left alone."""
-        with self._saying_what_fails():
+        # Where no start succeeded it was said why; one that went on after all would be ended here.
+        begun = self._supervisor.starts > 0
+        with self._saying_what_fails() if begun else contextlib.suppress(LaunchError):
             if self._status.state is not Presence.ELSEWHERE:
                 self._launcher.remove()
             self._launcher.close()
@@ -260,7 +263,7 @@ class Driver:
                 if new:
                     self._said, self._detail = heartbeat.state, heartbeat.detail
                     self._failures += heartbeat.state is AgentState.FAILED
-                    self._around.at_work(heartbeat.state is not AgentState.FAILED)
+                    self._around.at_work(heartbeat.state in _BUSY)
         self._look()
 
     def _complain(self, error: DocumentError) -> None:
