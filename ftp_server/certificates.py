@@ -1,8 +1,8 @@
 """A certificate authority of one's own, and the server certificate that it signs, made on the spot.
 
-The embedded server's authority signs one certificate and its key is forgotten: it is never written anywhere,
-so nobody can make a second certificate that the agents would believe. A server that is started again and
-again keeps its authority, so that the accounts that it handed out stay good.
+An authority that is not kept signs one certificate and its key is forgotten: it is never written anywhere, so
+nobody can make a second certificate that the agents would believe. A server that is started again, as that of
+a campaign that goes on, keeps its authority, so that the accounts that it handed out stay good.
 """
 
 from __future__ import annotations
