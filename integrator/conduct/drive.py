@@ -164,7 +164,7 @@ class Driver:
         except LaunchError as error:
             self._supervisor.not_started(time.monotonic(), str(error))
         except FleetmarkError as error:
-            self._supervisor.not_started(time.monotonic(), f"{error} {error.advice}".strip(), lasting=True)
+            self._supervisor.not_started(time.monotonic(), _with_advice(error), lasting=True)
         else:
             if self._supervisor.starts:
                 self._audience.say(f"{machine}: started again")
@@ -177,7 +177,7 @@ class Driver:
         """Take note of how the agent is; where it runs, somebody waits for its end."""
         self._status = status
         if status.state is Presence.EXITED:
-            with contextlib.suppress(LaunchError):
+            with contextlib.suppress(FleetmarkError):
                 self._words = self._launcher.logs()
         if status.state is Presence.RUNNING and not self._waiting:
             self._waiting = True
@@ -194,7 +194,7 @@ class Driver:
         while status.state is Presence.RUNNING:
             try:
                 status = self._launcher.wait(_WAIT_S)
-            except LaunchError as error:
+            except FleetmarkError as error:
                 status = AgentStatus(Presence.UNKNOWN, detail=str(error))
         self._ended = (start, status)
         self._waiting = False
@@ -216,7 +216,7 @@ class Driver:
     def _remove(self) -> None:
         try:
             self._launcher.remove()
-        except LaunchError as error:
+        except FleetmarkError as error:
             self._see(self._launcher.status())
             self._audience.say(f"{self._job.machine}: its agent could not be ended: {error}")
             self._supervisor.not_removed(time.monotonic(), str(error))
@@ -237,8 +237,8 @@ class Driver:
     def _saying_what_fails(self) -> Iterator[None]:
         try:
             yield
-        except LaunchError as error:
-            self._audience.say(f"{self._job.machine}: {error} {error.advice}".rstrip())
+        except FleetmarkError as error:  # where the machine may not be used it is a mistake of the user's
+            self._audience.say(f"{self._job.machine}: {_with_advice(error)}")
 
     def _see_whether_it_has_finished(self) -> None:
         """One that was started by hand may have, while nobody was here to hear it."""
@@ -318,3 +318,7 @@ def _in_short(trouble: str) -> str:
 _OF_AGENT = "fleetmark-agent: "
 _HEARD_AGAIN_S = 150.0
 """So long after the server was away agents have time to be heard."""
+
+
+def _with_advice(error: FleetmarkError) -> str:
+    return f"{error}; {error.advice}" if error.advice else str(error)

@@ -142,12 +142,18 @@ class Conductor:
         wait_until(enough, f"{count} results of {machine} did not come", within_s=_PATIENCE_S)
 
     def wait(self, timeout_s: float = _END_S) -> int:
-        """Its exit code."""
+        """Its exit code. Whatever happens is said in words, and never with a traceback."""
         try:
-            return self._process.wait(timeout_s)
+            code = self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self.kill()
             raise DockerError(f"fleetmark did not end within {timeout_s:g} s:\n{self.said}") from None
+        assert "Traceback" not in self.said, self.said
+        return code
+
+    def until_said(self, words: str) -> None:
+        """Wait until it has printed this."""
+        wait_until(lambda: words in self.said, f"it did not say {words!r}", within_s=_PATIENCE_S)
 
     def interrupt(self) -> None:
         """Ctrl-C."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.lease import newest_term
 from tests.lab.box import wait_until
 from tests.lab.docker_cli import docker, docker_ok, lines_of
 from tests.lab.network import LabNetwork
@@ -22,6 +23,7 @@ class LabServer:
     container: str
     owner: str
     integrator_image: str
+    _made: set[str] = field(default_factory=set)
 
     @classmethod
     def start(
@@ -45,7 +47,9 @@ class LabServer:
         wait_until(lambda: docker_ok(*check), "the FTP server is not well")
 
     def account(self, name: str, file: Path, *, integrator: bool = False) -> None:
-        """Make an account; its hand-over file is `file`."""
+        """Make an account, or give it a new password; its hand-over file is `file`."""
+        known = name in self._made
+        kind = ["--integrator"] if integrator and not known else []
         inside = f"{_ROOT}/{file.name}"
         docker(
             *(
@@ -58,9 +62,19 @@ class LabServer:
                 "-v",
                 f"{self.container}:{_ROOT}",
             ),
-            *(self.integrator_image, "machine", "add", name, "--server-root", _ROOT, "--out", inside),
-            *(["--integrator"] if integrator else []),
+            *(
+                self.integrator_image,
+                "machine",
+                "rotate" if known else "add",
+                name,
+                "--server-root",
+                _ROOT,
+                "--out",
+                inside,
+            ),
+            *kind,
         )
+        self._made.add(name)
         docker("cp", "-q", f"{self.container}:{inside}", str(file))
         docker("exec", self.container, "rm", inside)
         file.chmod(0o600)
@@ -75,3 +89,8 @@ class LabServer:
         """The names of the results that lie on it, of all campaigns of a machine."""
         find = f"find {_ROOT}/files/machines/{machine} -path '*/results/*.json.gz' 2>/dev/null || true"
         return [Path(line).name for line in lines_of(docker("exec", self.container, "sh", "-c", find))]
+
+    def terms(self, machine: str) -> int:
+        """How often the machine was taken by an agent: the newest term of its lease."""
+        names = lines_of(docker("exec", self.container, "ls", f"{_ROOT}/files/machines/{machine}"))
+        return newest_term(list(names))

@@ -61,10 +61,12 @@ def test_a_cut_line_a_dead_engine_a_killed_agent_a_reboot_and_a_server_that_rest
     killed.power_on()
     wait_until(lambda: time.monotonic() - since > LEASE_S, "time stands still")
     assert len(campaign.results(cut.name)) < 40
+    terms = server.terms(cut.name)
     cut.join()
 
     assert conductor.wait() == 0, conductor.said
     assert complete(exactly_once(campaign.out))
+    assert server.terms(cut.name) > terms  # its lease had run out, and it took the machine anew
     for box in agents.boxes:
         assert box.containers() == []
         assert box.put_aside() == []
@@ -171,9 +173,9 @@ def test_ctrl_c_twice_leaves_no_container_behind(
         campaign.add(box)
     conductor = campaign.start()
     for box in agents.boxes:
-        agent_in(box)
+        conductor.until_said(f"] {box.name}  tiny-")  # a run is under way
     conductor.interrupt()
-    time.sleep(1)
+    conductor.until_said("Once more to stop now")
     conductor.interrupt()
     assert conductor.wait() == INTERRUPTED, conductor.said
     for row in exactly_once(campaign.out):
