@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,10 +21,10 @@ from agent.leftovers import attempts_folder, scratch_folder, spool_folder
 from agent.machine.describe import describe
 from agent.models import ModelCache
 from agent.outcome import Outcome, judge, shortened
+from agent.run_spec import run_spec
 from agent.spool import Spool
 from agent.stop import Stop
 from agent.template import Template
-from agent.worker.spec import InputSpec, RunSpec
 from protocol.errors import (
     LoginRefusedError,
     TransferError,
@@ -30,9 +32,10 @@ from protocol.errors import (
     UntrustedServerError,
     UserError,
 )
-from protocol.job import AUTO, Count, Job, ModelRef, PlannedTest, ScheduledRun
+from protocol.job import Job, PlannedTest, ScheduledRun
 from protocol.layout import CampaignFolder, split_result_name
 from protocol.machine import MachineDescription
+from protocol.release import is_release, short_version
 from protocol.result import CompiledSettings, Conditions, FedInput, Phases, Result, Status
 from protocol.status import AgentState, Heartbeat
 from protocol.transfer import TransferClient
@@ -48,6 +51,9 @@ as long as the lease lasts."""
 _LAST_PUSH_S = 60.0
 """How long the end of a job waits for a server that does not answer."""
 
+_ROOM_BYTES = 1 << 20
+"""What a run writes besides its samples is less than this."""
+
 
 class JobRunner:
     """Carries out one job of one machine."""
@@ -61,8 +67,10 @@ class JobRunner:
         work: Path,
         models: ModelCache,
         stop: Stop,
+        hand_over: bool = False,
     ) -> None:
         self._job = job
+        self._hand_over = hand_over
         self._client = client
         self._lease = lease
         self._stop = stop
@@ -95,7 +103,10 @@ class JobRunner:
         return bool(self._spool.names()) or bool(self.pending())
 
     def run(self) -> AgentState:
-        """Carry out what is pending. The machine must be held by the lease.
+        """Carry out what is pending, in the order of the schedule. The machine must be held by the lease.
+
+        A run that asks for another release of OpenVINO than is installed here ends as `unsupported`; or, with
+        `hand_over`, it and what follows it are left to the agent that comes next.
 
         Raises:
             LeaseError: another agent has taken the machine over; nothing more was sent.
@@ -110,10 +121,14 @@ class JobRunner:
                 AgentState.PREPARING, detail="fetching models, looking at the machine", silent_until=until
             )
             self._describe_machine()
-            self._fetch_models(pending)
+            self._fetch_models(self._until_handed_over(pending))
+        next_release = ""
         with self._template:
             for entry in pending:
                 if self._stop.is_set():
+                    break
+                if self._hand_over and not self._is_mine(entry):
+                    next_release = self._tests[entry.test].openvino
                     break
                 self._carry_out(entry)
         try:
@@ -121,10 +136,23 @@ class JobRunner:
         except TransferError as error:
             self._say(AgentState.FAILED, detail=f"results wait on the machine's disk: {error}")
             raise
+        if next_release:
+            self._say(AgentState.HANDED_OVER, detail=next_release)
+            return AgentState.HANDED_OVER
         left = len(self._job.schedule) - self._done
         state = AgentState.STOPPED if left else AgentState.FINISHED
         self._say(state, detail=self._last_words(left))
         return state
+
+    def _is_mine(self, entry: ScheduledRun) -> bool:
+        """Whether a run asks for the release of OpenVINO that this agent has."""
+        return is_release(self._openvino or "", self._tests[entry.test].openvino)
+
+    def _until_handed_over(self, pending: list[ScheduledRun]) -> list[ScheduledRun]:
+        """The runs that this agent will carry out, as far as that can be told."""
+        if self._hand_over:
+            return list(itertools.takewhile(self._is_mine, pending))
+        return [entry for entry in pending if self._is_mine(entry)]
 
     def _last_words(self, left: int) -> str:
         refused = len(self._spool.refused())
@@ -221,6 +249,10 @@ class JobRunner:
             outcome = Outcome(Status.CRASHED, words)
         elif reason := self._unfetched.get(test.model_sha256) or self._given_up.get(test.id):
             outcome = Outcome(Status.NOT_RUN, reason)
+        elif not self._is_mine(entry):
+            here = short_version(self._openvino or "unknown")
+            words = f"this machine's agent has OpenVINO {here}; the test asks for {test.openvino}"
+            outcome = Outcome(Status.UNSUPPORTED, words)
         else:
             return None
         return self._result(entry, test, outcome, started_at=datetime.now(UTC), ending=None)
@@ -243,12 +275,16 @@ class JobRunner:
         self._scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
             started_at = datetime.now(UTC)
-            spec = _run_spec(self._job, test, self._models[test.model_sha256], self._cache.entry, self._kept)
+            spec = run_spec(self._job, test, self._models[test.model_sha256], self._cache.entry, self._kept)
             ending = execute(
                 spec, Path(folder), timeout_s=timeout_s, stop=self._stop, template=self._template
             )
             self._template.prepare()
         outcome = judge(ending, timeout_s=timeout_s)
+        if outcome.status is not Status.OK and _is_full(self._scratch):
+            outcome = outcome._replace(
+                reason=shortened(f"No space left on the agent's disk; {outcome.reason}")
+            )
         outcome = outcome._replace(reason=self._without_paths(outcome.reason))
         if ending.stopped and ending.report is None:
             return None
@@ -347,52 +383,6 @@ class JobRunner:
             _log.warning("heartbeat: %s", error)
 
 
-_FURTHER = (
-    "inference_precision",
-    "execution_mode",
-    "pinning",
-    "hyper_threading",
-    "core_type",
-    "hint_requests",
-)
-"""Settings that a run hands to OpenVINO where they are not `auto`."""
-
-
-def _run_spec(
-    job: Job, test: PlannedTest, model: ModelRef, entry: Callable[[ModelRef], Path], kept: Path
-) -> RunSpec:
-    def number(count: Count) -> int | None:
-        return None if count == AUTO else count
-
-    return RunSpec(
-        model=str(entry(model)),
-        inputs=tuple(
-            InputSpec(
-                i.name,
-                tuple(i.shape),
-                i.element_type,
-                i.low,
-                i.high,
-                i.preprocess.model_dump() if i.preprocess else None,
-            )
-            for i in test.inputs
-        ),
-        device=test.device,
-        scenario=test.scenario.value,
-        hint=test.hint.value,
-        streams=number(test.streams),
-        threads=number(test.threads),
-        requests=number(test.requests),
-        duration_s=job.measure.duration_s,
-        min_iterations=job.measure.min_iterations,
-        max_iterations=job.measure.max_iterations,
-        warmup_s=job.measure.warmup_s,
-        memory_mb=job.limits.memory_mb,
-        seed=job.seed,
-        timed_region=test.timed_region,
-        interval_target=job.measure.interval_target,
-        min_duration_s=job.measure.min_duration_s,
-        settings={key: str(value) for key in _FURTHER if (value := getattr(test, key)) != AUTO},
-        properties=test.properties,
-        cache_dir={AUTO: None, "yes": str(kept), "no": ""}[test.cache],
-    )
+def _is_full(folder: Path) -> bool:
+    """Whether a run could not have written what it has to say: it then ends in one of many ways."""
+    return shutil.disk_usage(folder).free < _ROOM_BYTES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from agent.orphans import adopt
 from agent.stop import PARENT_IS_GONE, Stop
 from protocol.cli import EXIT_CODES, log_to_stderr, run_program
 from protocol.errors import EXIT_INTERRUPTED, EXIT_USER
+from protocol.status import AgentState
 
 __all__ = ["main"]
 
@@ -38,6 +40,10 @@ def run(  # noqa: PLR0917 - a command's options
         float, typer.Option(help="With --once: seconds to wait for another agent on this machine.", min=0)
     ] = 0.0,
     every: Annotated[float, typer.Option(help="Seconds between looks at the server.", min=0.1)] = 10.0,
+    campaign: Annotated[str | None, typer.Option(help="Carry out this campaign's job and no other.")] = None,
+    hand_over: Annotated[
+        bool, typer.Option(help="Leave with 0 where the next run asks for another release of OpenVINO.")
+    ] = False,
     spare: Annotated[
         float,
         typer.Option(
@@ -56,9 +62,9 @@ def run(  # noqa: PLR0917 - a command's options
 
     Each run is a process of its own. After Ctrl-C or SIGTERM the run under way is finished and sent; after
     a second one it is ended at once. What was measured is on the server, or waits in WORK and is sent at the
-    next start. One agent at a time works on a machine: a
-    second one waits, or leaves with the name of the first. The account file is read again when it changes:
-    replace it, and the agent goes on with the new password.
+    next start. One agent at a time works on a machine: a second one waits, or leaves with the name of the
+    first. The account file is read again when it changes: replace it, and the agent goes on with the new
+    password.
 
     Example:  fleetmark-agent --account machine-7.json --work /var/lib/fleetmark
     """
@@ -71,19 +77,21 @@ def run(  # noqa: PLR0917 - a command's options
         login = Login(account)
         work = work.resolve()
         models = ModelCache(cache.resolve() if cache else work / "models")
+        carry_out = partial(
+            work_through,
+            work=work,
+            models=models,
+            stop=stop,
+            campaign=campaign,
+            hand_over=hand_over,
+            spare_s=spare,
+        )
         if once:
-            if not work_through(
-                login.account,
-                work=work,
-                models=models,
-                stop=stop,
-                wait_s=wait,
-                renew=login.renewed,
-                spare_s=spare,
-            ):
-                raise typer.Exit(EXIT_INTERRUPTED if stop.is_set() else EXIT_USER)
+            ended = carry_out(login.account, renew=login.renewed, wait_s=wait)
         else:
-            poll(login, work=work, models=models, stop=stop, every_s=every, spare_s=spare)
+            ended = poll(carry_out, login, work=work, stop=stop, every_s=every)
+        if ended not in {AgentState.FINISHED, AgentState.HANDED_OVER}:
+            raise typer.Exit(EXIT_INTERRUPTED if stop.is_set() else EXIT_USER)
 
 
 def _stop_with_parent(stop: Stop, parent: int) -> None:

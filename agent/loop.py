@@ -18,6 +18,7 @@ from agent.lease import SPARE_S, LeaseKeeper, Patience
 from agent.leftovers import attempts_folder, tidy
 from agent.login import Login
 from agent.models import ModelCache
+from agent.orphans import reap
 from agent.stop import Stop
 from protocol.account import Account
 from protocol.errors import (
@@ -51,61 +52,77 @@ def work_through(
     wait_s: float = 0.0,
     renew: Callable[[], Account | None] | None = None,
     patience: Patience | None = None,
+    campaign: str | None = None,
+    hand_over: bool = False,
     spare_s: float = SPARE_S,
-) -> bool:
-    """Carry out every job that has pending runs; whether all of them came to their end.
+) -> AgentState:
+    """Carry out every job that has pending runs.
 
     Another agent that works on this machine is waited for, `wait_s` seconds. `renew` is asked for a newer
-    account where this one is refused; `patience` is what earlier calls have seen of another agent. The
-    machine is held for `spare_s` seconds beyond what is to be done.
+    account where this one is refused; `patience` is what earlier calls have seen of another agent. Given a
+    `campaign`, the jobs of others are let be. With `hand_over` this ends where the next run asks for another
+    release of OpenVINO than is installed here. The machine is held for `spare_s` seconds beyond what is to be
+    done.
+
+    Returns:
+        FINISHED where all came to their end; HANDED_OVER; STOPPED by `stop`; or FAILED, where a job could not
+        be read.
 
     Raises:
         LeaseError: another agent works on this machine, or has taken it over.
         TransferError: the server cannot be reached or refuses this account.
         UserError: another agent works in the folder `work`.
     """
-    complete = True
+    failed = False
     with Holder(work) as holder, TransferClient(account, renew=renew) as client:
         tidy(work)
         models.tidy()
         lease = LeaseKeeper(account.user, holder.name, client, spare_s=spare_s, patience=patience)
-        agent = _Agent(account.user, client, lease, work, models, stop, wait_s)
+        agent = _Agent(account.user, client, lease, work, models, stop, wait_s, hand_over)
         try:
             campaigns = sorted(client.list(machine_folder(account.user)))
             Attempts.tidy(attempts_folder(work), campaigns)
-            for campaign in campaigns:
-                if not re.fullmatch(CAMPAIGN_ID, campaign):
+            for name in campaigns:
+                if not re.fullmatch(CAMPAIGN_ID, name) or campaign not in {None, name}:
                     continue  # the leases lie here too
                 if stop.is_set():
-                    return False
-                complete &= _take(agent, campaign)
+                    break
+                ended = _take(agent, name)
+                if ended is AgentState.HANDED_OVER:
+                    return ended
+                failed |= ended is AgentState.FAILED
         finally:
             lease.release()
-    return complete and not stop.is_set()
+    if stop.is_set():
+        return AgentState.STOPPED
+    return AgentState.FAILED if failed else AgentState.FINISHED
 
 
 def poll(
-    login: Login, *, work: Path, models: ModelCache, stop: Stop, every_s: float, spare_s: float = SPARE_S
-) -> None:
-    """Work through the jobs, again and again until told to stop.
+    carry_out: Callable[..., AgentState], login: Login, *, work: Path, stop: Stop, every_s: float
+) -> AgentState:
+    """Work through the jobs, again and again until told to stop, or until they are handed over.
 
     A server that is away, or says no, is asked again after `every_s`. An account that is refused waits for
     another one in its file.
+
+    Args:
+        carry_out: `work_through`, with what stays the same each time.
+        login: The account, read again when its file changes.
+        work: The agent's folder.
+        stop: Ends the waiting, too.
+        every_s: Seconds between two looks at the server.
+
+    Returns:
+        STOPPED or HANDED_OVER.
     """
     patience = Patience()
     work.mkdir(parents=True, exist_ok=True)
     while not stop.is_set():
         expect(work, every_s)
+        reap()
         try:
-            work_through(
-                login.account,
-                work=work,
-                models=models,
-                stop=stop,
-                renew=login.renewed,
-                patience=patience,
-                spare_s=spare_s,
-            )
+            ended = carry_out(login.account, renew=login.renewed, patience=patience)
         except LoginRefusedError as error:
             _log.error("%s; waiting for a newer account in %s", error, login.path)
             expect(work, _REFUSED_S)
@@ -113,7 +130,11 @@ def poll(
             continue
         except (LeaseError, TransferError) as error:
             _log.warning("%s; trying again in %g s", error, every_s)
+        else:
+            if ended is AgentState.HANDED_OVER:
+                return ended
         stop.wait(every_s)
+    return AgentState.STOPPED
 
 
 def _wait_for_another(login: Login, stop: Stop, every_s: float) -> None:
@@ -134,25 +155,34 @@ class _Agent:
     models: ModelCache
     stop: Stop
     wait_s: float
+    hand_over: bool
 
 
-def _take(agent: _Agent, campaign: str) -> bool:
+def _take(agent: _Agent, campaign: str) -> AgentState:
     machine, client = agent.machine, agent.client
     folder = CampaignFolder(machine, campaign)
     if client.digest(folder.job) is None:
-        return True  # a campaign whose job is still to come
+        return AgentState.FINISHED  # a campaign whose job is still to come
     try:
         job = _read_job(machine, campaign, client)
     except DocumentError as error:
         _log.error("%s", error)
         client.write(folder.status, _refusal(machine, campaign, error).to_bytes())
-        return False
-    runner = JobRunner(job, client, lease=agent.lease, work=agent.work, models=agent.models, stop=agent.stop)
+        return AgentState.FAILED
+    runner = JobRunner(
+        job,
+        client,
+        lease=agent.lease,
+        work=agent.work,
+        models=agent.models,
+        stop=agent.stop,
+        hand_over=agent.hand_over,
+    )
     if not runner.has_work():
-        return True
+        return AgentState.FINISHED
     agent.lease.acquire(agent.lease.preparing_s, stop=agent.stop, wait_s=agent.wait_s)
     _log.info("campaign %s: %d tests", job.campaign, len(job.tests))
-    return runner.run() is AgentState.FINISHED
+    return runner.run()
 
 
 def _read_job(machine: str, campaign: str, client: TransferClient) -> Job:

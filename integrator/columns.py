@@ -46,4 +46,5 @@ COLUMNS = (
     "timed_region",
     "stopped",
     "harness_percent",
+    "openvino",
 )

@@ -114,6 +114,7 @@ def _row(job: Job, test: PlannedTest, results: list[Result], planned: int, absen
         "test_id": test.id,
         "settings": further_settings(test) or None,
         "timed_region": test.timed_region,
+        "openvino": test.openvino,
         "runs": 0,
         "iterations": 0,
     }

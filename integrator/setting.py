@@ -20,6 +20,7 @@ from protocol.job import (
     Switch,
     TimedRegion,
 )
+from protocol.release import AskedRelease
 
 __all__ = ["FURTHER", "Setting", "further_settings"]
 
@@ -47,6 +48,7 @@ _LETTERS = {
     "core_type": "",
     "hint_requests": "hr",
     "cache": "cache-",
+    "openvino": "ov",
 }
 """What stands before a value in a test's id."""
 
@@ -76,6 +78,7 @@ class Setting:
     preprocess: str = ""
     """What the compiled model does with its inputs before the model itself, as canonical JSON."""
     timed_region: TimedRegion = "inference"
+    openvino: AskedRelease = AUTO
 
     def test_id(self) -> str:
         """A readable name that is the same for the same setting, on every machine and in every campaign.
@@ -100,7 +103,7 @@ class Setting:
 
     def _hashed(self) -> dict[str, Any]:
         """Every field, less the later ones at their defaults: ids from before them stay as they are."""
-        later = {*FURTHER, "properties", "preprocess", "timed_region"}
+        later = {*FURTHER, "properties", "preprocess", "timed_region", "openvino"}
         defaults = {field.name: field.default for field in fields(self) if field.name in later}
         everything = asdict(self)
         return {

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from protocol.documents import Document, Record, Step
 from protocol.layout import CampaignId, FileName, MachineName, ModelName, Sha256, TestId
+from protocol.release import AskedRelease
 
 __all__ = [
     "AUTO",
@@ -163,6 +164,8 @@ class PlannedTest(Record):
     )
     """Further properties of OpenVINO, as text: `YES` and `NO` for booleans."""
     timed_region: TimedRegion = "inference"
+    openvino: AskedRelease = AUTO
+    """The release that measures it. An agent with another one does not carry the test out."""
 
 
 class Measure(Record):
@@ -221,15 +224,20 @@ def _to_version_2(job: dict[str, Any]) -> dict[str, Any]:
     return {**job, "measure": {"interval_target": None, **measure}} if isinstance(measure, dict) else job
 
 
+def _to_version_3(job: dict[str, Any]) -> dict[str, Any]:
+    """Before a test could ask for a release, it was measured by whichever was there."""
+    return job
+
+
 class Job(Document):
     """The tests of one machine in one campaign, and the order of their runs."""
 
     kind: ClassVar[str] = "job"
-    current_version: ClassVar[int] = 2
-    steps: ClassVar[Mapping[int, Step]] = {1: _to_version_2}
+    current_version: ClassVar[int] = 3
+    steps: ClassVar[Mapping[int, Step]] = {1: _to_version_2, 2: _to_version_3}
     max_bytes: ClassVar[int] = 64 << 20
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     campaign: CampaignId
     machine: MachineName
     created_at: AwareDatetime

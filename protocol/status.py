@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
 
-from protocol.documents import Document
+from protocol.documents import Document, Step
 from protocol.layout import CampaignId, MachineName, TestId
 
 __all__ = ["AgentState", "Heartbeat"]
@@ -23,7 +24,14 @@ class AgentState(StrEnum):
     """Every scheduled run has a result on the server, or was given up with a reason."""
     STOPPED = "stopped"
     """Told to stop; what was measured is on the server."""
+    HANDED_OVER = "handed_over"
+    """The next runs ask for another release of OpenVINO, which `detail` names; it was told to leave then."""
     FAILED = "failed"
+
+
+def _to_version_2(status: dict[str, Any]) -> dict[str, Any]:
+    """Before agents handed over, there was one state less."""
+    return status
 
 
 class Heartbeat(Document):
@@ -33,7 +41,10 @@ class Heartbeat(Document):
     """
 
     kind: ClassVar[str] = "status"
+    current_version: ClassVar[int] = 2
+    steps: ClassVar[Mapping[int, Step]] = {1: _to_version_2}
 
+    schema_version: Literal[2] = 2
     campaign: CampaignId
     machine: MachineName
     state: AgentState

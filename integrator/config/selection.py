@@ -18,6 +18,7 @@ from integrator.config.values import (
     InferencePrecisionChoice,
     OneOrMore,
     PrecisionChoice,
+    ReleaseChoice,
     ScenarioChoice,
     SwitchChoice,
     refusal,
@@ -45,6 +46,7 @@ DIMENSIONS = {
     "hint_requests": "hint_requests",
     "cache": "cache",
     "properties": "properties",
+    "openvino": "openvino",
 }
 """The key of each dimension in a rule, and in `matrix`; in the order in which tests are listed."""
 
@@ -75,6 +77,9 @@ _CACHE = "Whether compiled models are kept on the machine, from one run to the n
 _PROPERTIES = (
     "Further properties of OpenVINO by their names, such as {ENABLE_CPU_RESERVATION: true}, or auto (none)."
 )
+_OPENVINO = (
+    'Releases of OpenVINO, in quotes: "2026.4" is any 2026.4.x; or auto (whichever the machine\'s agent has).'
+)
 _ANY = " A test is matched where it has one of these values. Default: any."
 
 _Devices = Annotated[tuple[CampaignDevice, ...], Dimension]
@@ -88,6 +93,7 @@ _ExecutionModes = Annotated[tuple[ExecutionModeChoice, ...], Dimension]
 _Switches = Annotated[tuple[SwitchChoice, ...], Dimension]
 _CoreTypes = Annotated[tuple[CoreTypeChoice, ...], Dimension]
 _Properties = Annotated[tuple[Properties, ...], Dimension]
+_Releases = Annotated[tuple[ReleaseChoice, ...], Dimension]
 _Models = Annotated[tuple[ModelName, ...], OneOrMore("give the name of a model")]
 _Machines = Annotated[tuple[MachineName, ...], OneOrMore("give the name of a machine")]
 
@@ -117,6 +123,7 @@ class Matrix(Record):
     hint_requests: _Counts = Field(default=(AUTO,), description=f"{_HINT_REQUESTS} Default: auto.")
     cache: _Switches = Field(default=(AUTO,), description=f"{_CACHE} Default: auto.")
     properties: _Properties = Field(default=((),), description=f"{_PROPERTIES} Default: auto.")
+    openvino: _Releases = Field(default=(AUTO,), description=f"{_OPENVINO} Default: auto.")
 
 
 class Rule(Record):
@@ -146,6 +153,7 @@ class Rule(Record):
     hint_requests: _Counts = Field(default=(), description=_HINT_REQUESTS + _ANY)
     cache: _Switches = Field(default=(), description=_CACHE + _ANY)
     properties: _Properties = Field(default=(), description=_PROPERTIES + _ANY)
+    openvino: _Releases = Field(default=(), description=_OPENVINO + _ANY)
     machine: _Machines = Field(default=(), description=f"Names of machines.{_ANY}")
 
     @model_validator(mode="after")
@@ -184,6 +192,7 @@ class Extra(Record):
     hint_requests: _Counts = Field(default=(AUTO,), description=f"{_HINT_REQUESTS} Default: auto.")
     cache: _Switches = Field(default=(AUTO,), description=f"{_CACHE} Default: auto.")
     properties: _Properties = Field(default=((),), description=f"{_PROPERTIES} Default: auto.")
+    openvino: _Releases = Field(default=(AUTO,), description=f"{_OPENVINO} Default: auto.")
     machine: _Machines = Field(
         default=(), description="Names of machines. Default: every machine of the campaign."
     )

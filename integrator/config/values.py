@@ -28,6 +28,7 @@ from protocol.job import (
     Switch,
     TimedRegion,
 )
+from protocol.release import RELEASE, AskedRelease
 
 __all__ = [
     "REFUSED",
@@ -44,6 +45,7 @@ __all__ = [
     "MachineDevice",
     "OneOrMore",
     "PrecisionChoice",
+    "ReleaseChoice",
     "ScenarioChoice",
     "SwitchChoice",
     "TimedRegionChoice",
@@ -153,6 +155,16 @@ def _check_interval_target(value: object) -> object:
     raise refusal(f"{shown(value)} is neither none nor a share between 0 and 1, such as 0.01 or 1 %{near}")
 
 
+def _check_release(value: object) -> object:
+    if isinstance(value, str) and (value == AUTO or re.fullmatch(RELEASE, value)):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        sentence = f"{value} is a number, and as a number 2026.10 would be 2026.1; put the release in quotes"
+        raise refusal(f'{sentence}: "{value}"' if re.fullmatch(RELEASE, str(value)) else sentence)
+    sentence = f'{shown(value)} is neither auto nor a release of OpenVINO, such as "2026.4" or "2026.4.1"'
+    raise refusal(_with_hint(sentence, value, [AUTO]))
+
+
 def _check_duration(value: object) -> object:
     """`none` and null are no limit."""
     if value is None or value == "none" or isinstance(value, timedelta):
@@ -211,6 +223,8 @@ Duration = Annotated[
 ]
 """How long something may take; None where `none` is given."""
 TimedRegionChoice = Annotated[TimedRegion, choice(TimedRegion)]
+ReleaseChoice = Annotated[AskedRelease, BeforeValidator(_check_release)]
+"""A release of OpenVINO, or `auto`: whichever is there."""
 BatchSize = Annotated[int, Field(strict=True, ge=1, le=_MAX_COUNT)]
 """Samples per inference."""
 MachineDevice = Annotated[

@@ -71,8 +71,9 @@ def is_ours(found: dict[str, Any]) -> bool:
 
 def container_settings(start: DockerStart, machine: str, order: Order) -> dict[str, Any]:
     """What `create_container` is given beside the host's settings. The image's entry point is the agent."""
+    once = ("--once", "--campaign", order.campaign, "--hand-over")
     return {
-        "command": ["--account", f"{WORK}/{ACCOUNT_NAME}", "--work", WORK, "--once"],
+        "command": ["--account", f"{WORK}/{ACCOUNT_NAME}", "--work", WORK, *once],
         "environment": dict(start.environment),
         "labels": labels(machine, order),
         "hostname": None if start.network == "host" else machine.replace("_", "-")[:63],

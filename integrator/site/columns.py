@@ -68,6 +68,12 @@ GROUPS: tuple[Group, ...] = (
             Column("streams", "streams", "Streams, as the compiled model reports them.", kind="count"),
             Column("threads", "threads", "Threads, as the compiled model reports them.", kind="count"),
             Column("requests", "requests", "Infer requests that were used.", kind="count"),
+            Column(
+                "openvino",
+                "OpenVINO",
+                "The release of OpenVINO that was asked for. A second line says which one measured.",
+                usual="auto",
+            ),
             Column("settings", "further settings", "What else was asked for beside the defaults.", usual=""),
             Column(
                 "timed_region",

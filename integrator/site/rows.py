@@ -70,6 +70,8 @@ class Row:
         ]
         if (region := self._text("timed_region")) != "inference":
             parts.append(region.replace("_", " "))
+        if (release := self._text("openvino")) not in {"", "auto"}:
+            parts.append(f"OpenVINO {release}")
         parts.append(self._text("settings"))
         return " · ".join(part for part in parts if part)
 

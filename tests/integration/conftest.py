@@ -20,7 +20,7 @@ from protocol.job import Job
 from protocol.layout import CampaignFolder, model_folder, split_result_name
 from protocol.machine import MachineDescription
 from protocol.result import Result
-from protocol.status import Heartbeat
+from protocol.status import AgentState, Heartbeat
 from protocol.transfer import TransferClient
 
 _PATIENCE_S = 60.0
@@ -47,13 +47,32 @@ class Bench:
 
     def run_agent(self, *, meanwhile: Callable[[], None] | None = None) -> bool:
         """Let an agent work through its jobs in this process; whether it came to the end of them."""
-        ended: list[bool | BaseException] = []
+        return self.end_of_agent(meanwhile=meanwhile) is AgentState.FINISHED
+
+    def end_of_agent(
+        self,
+        *,
+        meanwhile: Callable[[], None] | None = None,
+        campaign: str | None = None,
+        hand_over: bool = False,
+    ) -> AgentState:
+        """Let an agent work in this process; how it ended."""
+        ended: list[AgentState | BaseException] = []
         models = ModelCache(self.work / "models")
         with Stop() as stop:
 
             def work() -> None:
                 try:
-                    ended.append(work_through(self.account, work=self.work, models=models, stop=stop))
+                    ended.append(
+                        work_through(
+                            self.account,
+                            work=self.work,
+                            models=models,
+                            stop=stop,
+                            campaign=campaign,
+                            hand_over=hand_over,
+                        )
+                    )
                 except BaseException as error:  # handed to the test
                     ended.append(error)
 

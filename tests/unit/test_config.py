@@ -40,6 +40,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 BUILTIN = ("minilm-l6", "mobilenet-v2", "resnet-50")
 HEAD = "schema_version: 1\nname: demo\n"
 MODELS = HEAD + "models: [resnet-50]\n"
+NO_RELEASE = 'is neither auto nor a release of OpenVINO, such as "2026.4" or "2026.4.1"'
 NO_TIME = "is neither none nor a time with its unit, such as 90 min, 12 h or 2 d"
 
 
@@ -87,6 +88,7 @@ def test_every_default_is_the_documented_one(tmp_path: Path) -> None:
             "hint_requests": ("auto",),
             "cache": ("auto",),
             "properties": ((),),
+            "openvino": ("auto",),
         },
         "exclude": (),
         "include": (),
@@ -477,6 +479,28 @@ CAMPAIGN_PROBLEMS = {
             ("366 d", '"366 d" is not between 0 and 365 d'),
         )
     },
+    **{
+        f"openvino {value}": (
+            f"{MODELS}matrix: {{openvino: {value}}}\n",
+            [f"F:4:20: matrix.openvino: {sentence}"],
+        )
+        for value, sentence in (
+            (
+                "2026.1",
+                (
+                    "2026.1 is a number, and as a number 2026.10 would be 2026.1; put the release in quotes: "
+                    '"2026.1"'
+                ),
+            ),
+            ("2026", "2026 is a number, and as a number 2026.10 would be 2026.1; put the release in quotes"),
+            ("'2026'", f'"2026" {NO_RELEASE}'),
+            ("v2026.4", f'"v2026.4" {NO_RELEASE}'),
+            ("latest", f'"latest" {NO_RELEASE}'),
+            ("autp", f'"autp" {NO_RELEASE} (did you mean "auto"?)'),
+            ("true", f"true {NO_RELEASE}"),
+            ("2026.4.1-22982", f'"2026.4.1-22982" {NO_RELEASE}'),
+        )
+    },
     "timed_region": (
         MODELS + "measure: {timed_region: with_input_cpoy}\n",
         [
@@ -562,7 +586,7 @@ CAMPAIGN_PROBLEMS = {
                 "F:7:5: exclude[1]: the rule is empty; give at least one of model, device, "
                 "precision, scenario, "
                 "batch, hint, streams, threads, requests, inference_precision, execution_mode, pinning, "
-                "hyper_threading, core_type, hint_requests, cache, properties, machine"
+                "hyper_threading, core_type, hint_requests, cache, properties, openvino, machine"
             )
         ],
     ),
@@ -713,7 +737,7 @@ YAML_PROBLEMS = {
                 "keys: model, device, "
                 "precision, scenario, batch, hint, streams, threads, requests, inference_precision, "
                 "execution_mode, pinning, hyper_threading, core_type, "
-                "hint_requests, cache, properties, machine"
+                "hint_requests, cache, properties, openvino, machine"
             ),
         ],
     ),
@@ -899,7 +923,7 @@ def test_every_key_of_a_schema_has_a_title_and_a_description(schema: dict[str, A
             checked += 1
         if "properties" in node:
             assert node["additionalProperties"] is False
-    assert checked == (32 if schema["title"] == "fleetmark lab" else 91)
+    assert checked == (32 if schema["title"] == "fleetmark lab" else 94)
 
 
 def test_units_are_in_the_descriptions_of_the_schema() -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from integrator.config import Campaign, Lab, load_both
-from integrator.matrix import LeftOut, expand, schedule
+from integrator.matrix import LeftOut, expand
 from integrator.models import PreparedModel
 from integrator.plan import make_plan
 from integrator.setting import Setting
@@ -300,10 +299,23 @@ REFUSALS = {
         "models:\n  - resnet-50\n  - minilm-l6\nexclude:\n  - {model: minilm-l6}\n",
         ['F:5:5: models[1]: "minilm-l6" is left without a test: 2 tests left out by exclude[0] (line 7)'],
     ),
+    "a release beside none": (
+        "models: [resnet-50]\nmatrix:\n  openvino: ['2025.4', auto]\ninclude:\n  - model: resnet-50\n",
+        [
+            (
+                "F:5:24: matrix.openvino[1]: openvino auto cannot go beside 2025.4 on one machine "
+                "(box): its runs would fall to whichever release is there at the time; name a release"
+            ),
+            (
+                "F:7:5: include[0]: openvino auto cannot go beside 2025.4 on one machine "
+                "(box): its runs would fall to whichever release is there at the time; name a release"
+            ),
+        ],
+    ),
     "too many": (
         "models: [resnet-50]\nmatrix:\n  batch: [" + ", ".join(map(str, range(1, 401))) + "]\n"
         "  threads: [" + ", ".join(map(str, range(1, 201))) + "]\n",
-        ["F:5:3: matrix: 160,000 combinations on all machines; expected at most 100,000"],
+        ["F:5:3: matrix: 160,000 combinations; expected at most 100,000"],
     ),
 }
 
@@ -352,6 +364,7 @@ FURTHER: dict[str, Any] = {
     "properties": (("ENABLE_CPU_RESERVATION", "YES"),),
     "preprocess": "[]",
     "timed_region": "with_input_copy",
+    "openvino": "2026.4",
 }
 
 
@@ -359,11 +372,36 @@ def test_every_further_setting_changes_the_id() -> None:
     ids = {setting(**{key: value}).test_id() for key, value in FURTHER.items()}
     assert len(ids | {setting().test_id()}) == len(FURTHER) + 1
     assert setting(pinning="no").test_id().startswith("resnet-50-native-cpu-sync-b1-latency-pin-no-")
+    assert setting(openvino="2026.4").test_id().startswith("resnet-50-native-cpu-sync-b1-latency-ov2026-4-")
     assert (
         setting(timed_region="with_input_copy")
         .test_id()
         .startswith("resnet-50-native-cpu-sync-b1-latency-copy-")
     )
+
+
+def test_releases_are_a_dimension_and_stand_side_by_side_in_the_table() -> None:
+    campaign = campaign_of(
+        matrix={"scenarios": "sync", "batch": [1, 8], "openvino": ["2025.4", "2026.4"]},
+        exclude=[{"openvino": "2025.4", "machine": "b"}],
+    )
+    planned = expand(lab_of(a=["CPU"], b=["CPU"]), campaign).settings
+    assert [(item.batch, item.openvino) for item in planned["a"]] == [
+        *itertools.product([1, 8], ["2025.4", "2026.4"])
+    ]
+    assert [(item.batch, item.openvino) for item in planned["b"]] == [(1, "2026.4"), (8, "2026.4")]
+
+
+def test_one_machine_may_have_what_is_there_and_another_a_release() -> None:
+    campaign = campaign_of(
+        matrix={"openvino": ["auto", "2026.4"]},
+        exclude=[{"openvino": "auto", "machine": "a"}, {"openvino": "2026.4", "machine": "b"}],
+    )
+    planned = expand(lab_of(a=["CPU"], b=["CPU"]), campaign).settings
+    assert {name: {item.openvino for item in of} for name, of in planned.items()} == {
+        "a": {"2026.4"},
+        "b": {"auto"},
+    }
 
 
 def test_further_settings_are_dimensions_and_reach_the_setting() -> None:
@@ -376,13 +414,14 @@ def test_further_settings_are_dimensions_and_reach_the_setting() -> None:
             "properties": ["auto", {"ENABLE_CPU_RESERVATION": True}],
             "pinning": ["auto", False],
             "core_type": "pcore",
+            "openvino": "2026.4",
         },
         exclude=[{"properties": {"ENABLE_CPU_RESERVATION": True}, "pinning": "auto"}],
         include=[{"model": "resnet-50", "scenario": "async", **keys, "inference_precision": "f32"}],
     )
     planned = expand(lab_of(box=["CPU"]), campaign).settings["box"]
     common: dict[str, Any] = {"scenario": Scenario.ASYNC, "hint": Hint.THROUGHPUT}
-    in_matrix = {**common, "precision": "FP32", "core_type": "pcore"}
+    in_matrix = {**common, "precision": "FP32", "core_type": "pcore", "openvino": "2026.4"}
     assert planned == (
         setting(**in_matrix),
         setting(**in_matrix, pinning="no"),
@@ -472,6 +511,41 @@ def test_the_timed_region_of_the_campaign_is_its_tests() -> None:
     assert job.measure == Measure(interval_target=None, duration_s=0.1, min_duration_s=0.1)
 
 
+def test_too_much_for_all_machines_together() -> None:
+    lab = lab_of(**{f"box-{number}": ["CPU"] for number in range(30)})
+    many = list(range(1, 201))
+    campaign = campaign_of(matrix={"batch": many, "threads": many[:100]})
+    with pytest.raises(ConfigurationError) as caught:
+        expand(lab, campaign)
+    assert list(caught.value.problems) == [
+        "<campaign>: matrix: 1,200,000 combinations on all machines; expected at most 1,000,000"
+    ]
+
+
+def test_machines_share_what_they_have_in_common() -> None:
+    """Five hundred machines have five hundred tests each, and not a quarter of a million objects."""
+    model = ModelRef(
+        name="resnet-50",
+        precision="FP32",
+        sha256="0" * 64,
+        entry="model.xml",
+        files=(ModelFile(name="model.xml", size=1, sha256="0" * 64),),
+    )
+    prepared = PreparedModel(model, Path("/m"), ())
+    lab = lab_of(a=["CPU"], b=["CPU", "GPU"], c=["CPU"])
+    campaign = campaign_of(
+        matrix={"devices": ["CPU", "GPU"], "threads": ["auto", 1, 2]},
+        exclude=[
+            {"device": "GPU", "threads": [1, 2]},
+            {"scenario": "sync", "machine": "c"},
+        ],
+    )
+    jobs = {job.machine: job for job in make_plan(lab, campaign, lambda *_: prepared).jobs}
+    assert {name: len(job.tests) for name, job in jobs.items()} == {"a": 6, "b": 8, "c": 3}
+    assert {*map(id, jobs["a"].tests), *map(id, jobs["c"].tests)} <= {*map(id, jobs["b"].tests)}
+    assert {*map(id, jobs["c"].schedule)} <= {*map(id, jobs["a"].schedule)}
+
+
 relaxed = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
 
@@ -536,22 +610,3 @@ def test_the_expansion_is_the_product_without_what_is_excluded(
     planned = expand(lab_of(box=["CPU"]), campaign).settings["box"]
     assert [(item.model, item.precision, item.batch, item.threads) for item in planned] == left
     assert len({item.test_id() for item in planned}) == len(left)
-
-
-@relaxed
-@given(st.integers(0, 30), st.integers(0, 6), st.integers(0, 1 << 53))
-def test_each_round_holds_every_test_once(tests: int, runs: int, seed: int) -> None:
-    ids = [f"test-{number}" for number in range(tests)]
-    order = schedule(ids, runs, seed)
-    assert len(order) == tests * runs
-    for run in range(runs):
-        part = order[run * tests : (run + 1) * tests]
-        assert {entry.run for entry in part} <= {run}
-        assert Counter(entry.test for entry in part) == Counter(ids)
-    assert order == schedule(ids, runs, seed)
-
-
-def test_the_order_of_the_runs_does_not_change() -> None:
-    order = schedule(["a", "b", "c", "d"], 3, 1)
-    assert " ".join(f"{entry.test}{entry.run}" for entry in order) == "c0 a0 b0 d0 b1 c1 a1 d1 d2 c2 b2 a2"
-    assert schedule(["a", "b", "c", "d"], 3, 2) != order

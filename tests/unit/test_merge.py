@@ -123,6 +123,7 @@ def test_good_runs_become_one_row() -> None:
         "timed_region": "inference",
         "stopped": "precise",
         "harness_percent": pytest.approx(100 * 0.02 / 10.1),
+        "openvino": "auto",
     }
 
 

@@ -43,6 +43,7 @@ def test_nothing_was_heard() -> None:
         (AgentState.FINISHED, "finished, 3 runs"),
         (AgentState.FAILED, "failed: no room"),
         (AgentState.STOPPED, "waiting, 3 of 12 done"),
+        (AgentState.HANDED_OVER, "waiting, 3 of 12 done"),
     ],
 )
 def test_who_has_left_is_not_silent(state: AgentState, expected: str) -> None:

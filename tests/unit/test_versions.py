@@ -30,10 +30,11 @@ from protocol.errors import DocumentError, NewerDocumentError
 from protocol.job import Job
 from protocol.machine import MachineDescription
 from protocol.result import Result, Status
+from protocol.status import Heartbeat
 
 RECORDED = Path(__file__).resolve().parents[1] / "recorded"
 SHAPES = RECORDED / "shapes"
-CAMPAIGNS = ("plain", "plain-conditions", "packed")
+CAMPAIGNS = ("plain", "plain-conditions", "packed", "version-2")
 NAMES = ("title", "description")
 
 
@@ -180,13 +181,13 @@ class TestResultFrom1To2:
             Result.from_bytes(result("plain", **changes), source="x")
 
 
-class TestJobFrom1To2:
+class TestJob:
     @pytest.mark.parametrize("campaign", ["plain", "plain-conditions"])
     def test_runs_measure_for_their_time_as_they_did(self, campaign: str) -> None:
         before = raw(campaign, "jobs/box.json")
         assert "interval_target" not in before["measure"]
         job = Job.from_bytes(json.dumps(before).encode(), source="job")
-        assert (job.schema_version, job.measure.interval_target) == (2, None)
+        assert (job.schema_version, job.measure.interval_target) == (3, None)
         assert job.measure.duration_s == before["measure"]["duration_s"]
 
     def test_a_target_stays(self) -> None:
@@ -194,9 +195,24 @@ class TestJobFrom1To2:
         job = Job.from_bytes(json.dumps(before).encode(), source="job")
         assert job.measure.interval_target == before["measure"]["interval_target"] == 0.01
 
+    @pytest.mark.parametrize("campaign", CAMPAIGNS)
+    def test_no_test_asked_for_a_release(self, campaign: str) -> None:
+        before = raw(campaign, "jobs/box.json")
+        assert before["schema_version"] == (2 if campaign == "version-2" else 1)
+        job = Job.from_bytes(json.dumps(before).encode(), source="job")
+        assert [test.openvino for test in job.tests] == ["auto"] * 4
+        assert [test.id for test in job.tests] == [test["id"] for test in before["tests"]]
+
     def test_what_is_broken_is_refused(self) -> None:
         with pytest.raises(DocumentError, match="not a valid job: measure"):
             Job.from_bytes(json.dumps(raw("plain", "jobs/box.json") | {"measure": [1]}).encode(), source="x")
+
+
+def test_a_heartbeat_of_version_1_stays() -> None:
+    before = raw("version-2", "status.json")
+    assert before["schema_version"] == 1
+    after = Heartbeat.from_bytes(json.dumps(before).encode(), source="status")
+    assert json.loads(after.to_bytes()) == before | {"schema_version": 2}
 
 
 @pytest.mark.parametrize("campaign", CAMPAIGNS)
