@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.orphans import children, end_all_but
+from agent.orphans import children, end_all_but, reap
 from agent.stop import Stop
 from agent.template import Template
 from agent.worker.spec import LATENCIES, PHASE, REPORT, STARTS, STDERR, RunSpec
@@ -77,6 +77,7 @@ def execute(
         forks = template or stack.enter_context(Template())
         timed_out = stopped = False
         forks.prepare()
+        reap()
         beside = children()
         try:
             forks.start(folder)

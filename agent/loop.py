@@ -18,6 +18,7 @@ from agent.lease import SPARE_S, LeaseKeeper, Patience
 from agent.leftovers import attempts_folder, tidy
 from agent.login import Login
 from agent.models import ModelCache
+from agent.orphans import reap
 from agent.stop import Stop
 from protocol.account import Account
 from protocol.errors import (
@@ -119,6 +120,7 @@ def poll(
     work.mkdir(parents=True, exist_ok=True)
     while not stop.is_set():
         expect(work, every_s)
+        reap()
         try:
             ended = carry_out(login.account, renew=login.renewed, patience=patience)
         except LoginRefusedError as error:

@@ -16,12 +16,13 @@ import sys
 import time
 from pathlib import Path
 
-__all__ = ["adopt", "children", "end_all_but"]
+__all__ = ["adopt", "children", "end_all_but", "reap"]
 
 _log = logging.getLogger("fleetmark.agent")
 
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_CHILD_SUBREAPER = 37
+_ENDED = b"Z"
 _PATIENCE_S = 5.0
 _PAUSE_S = 0.01
 
@@ -35,6 +36,19 @@ def adopt() -> None:
 def children() -> frozenset[int]:
     """The process ids of this process's children; none in a process that does not adopt."""
     return frozenset(_children()) if _adopts() else frozenset()
+
+
+def reap() -> None:
+    """Let go of children that have ended: orphans that nobody else waits for.
+
+    In a container this may be process 1, whose orphans are all those of the container. What lives is let be:
+    somebody may have started it there.
+    """
+    if _adopts():
+        for process, state in _children().items():
+            if state == _ENDED:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(process, os.WNOHANG)
 
 
 def end_all_but(known: frozenset[int]) -> None:
@@ -60,13 +74,14 @@ def _adopts() -> bool:
     return not failed and bool(answer.value)
 
 
-def _children() -> set[int]:
-    found = set()
+def _children() -> dict[int, bytes]:
+    """Each child's process id and state."""
+    found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError):
                 # The name, in brackets, may hold anything; the state and the parent follow it.
                 fields = (entry / "stat").read_bytes().rpartition(b")")[2].split()
                 if int(fields[1]) == os.getpid():
-                    found.add(int(entry.name))
+                    found[int(entry.name)] = fields[0]
     return found

@@ -105,19 +105,20 @@ class _Collector:
             limit=MachineDescription.max_bytes,
             again=True,
         )
-        planned = planned_names(self._store.read_job(self._machine))
         names = self._names()
+        if not names and not described:
+            return 0  # it was never there: its job, which may be large, need not be read
+        planned = planned_names(self._store.read_job(self._machine))
         for name in sorted(names - planned):
             self._rejected.add(self._machine, name, why_not_planned(name, planned))
-        # A link is not listed, and refused when it is asked for. A machine that was never there has none.
-        wanted = planned if names or described else names
+        # A link is not listed, and refused when it is asked for.
         return sum(
             self._take(
                 self._folder.results / name,
                 self._store.result_folder(self._machine) / name,
                 limit=Result.max_bytes,
             )
-            for name in sorted(wanted)
+            for name in sorted(planned)
         )
 
     def _names(self) -> set[str]:

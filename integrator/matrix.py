@@ -22,10 +22,12 @@ from integrator.setting import Setting
 from protocol.errors import ConfigurationError
 from protocol.job import AUTO, Hint, Scenario
 
-__all__ = ["MAX_COMBINATIONS", "Expansion", "LeftOut", "expand"]
+__all__ = ["MAX_COMBINATIONS", "MAX_ON_ALL_MACHINES", "Expansion", "LeftOut", "expand"]
 
 MAX_COMBINATIONS = 100_000
-"""Combinations of all machines of a campaign, before any is left out."""
+"""Combinations of a campaign, before any is left out."""
+MAX_ON_ALL_MACHINES = 1_000_000
+"""The same, times its machines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class _Combination:
     origin: Mapping[str, KeyPath]
     machines: tuple[str, ...] = ()
     """The machines that it is for; all where there is none."""
+    rules: tuple[int, ...] = ()
+    """The exclude rules that match it, but for the machine."""
 
 
 def expand(lab: Lab, campaign: Campaign) -> Expansion:
@@ -82,13 +86,14 @@ class _Expander:
         self._problems: dict[Problem, None] = {}
         self._left_out: list[LeftOut] = []
         self._used_rules: set[int] = set()
+        self._judged: set[int] = set()
+        """Combinations whose contradictions are noted: those are the same on every machine."""
         self._causes: dict[str, Counter[str]] = {model.name: Counter() for model in campaign.models}
 
     def run(self) -> Expansion:
         """The expansion, or every problem with it."""
         self._note_absent_devices()
-        of_matrix = list(_of_matrix(self._campaign))
-        of_include = list(_of_include(self._campaign))
+        of_matrix, of_include = _shared(_of_matrix(self._campaign)), _shared(_of_include(self._campaign))
         settings: dict[str, tuple[Setting, ...]] = {}
         for machine in self._machines:
             kept = [combination for combination in of_matrix if self._keeps(combination, machine.name)]
@@ -106,10 +111,12 @@ class _Expander:
 
     def _keeps(self, combination: _Combination, machine: str) -> bool:
         rules = [
-            index for index, rule in enumerate(self._campaign.exclude) if _matches(rule, combination, machine)
+            index
+            for index in combination.rules
+            if not (only := self._campaign.exclude[index].machine) or machine in only
         ]
-        self._used_rules.update(rules)
         if rules:
+            self._used_rules.update(rules)
             line = self._campaign.line(("exclude", rules[0]))
             cause = f"left out by exclude[{rules[0]}]" + (f" (line {line})" if line else "")
             self._causes[combination.setting.model][cause] += 1
@@ -133,8 +140,7 @@ class _Expander:
         left_out: dict[Setting, str] = {}
         for combination in kept:
             setting = combination.setting
-            for path, sentence in _contradictions(combination):
-                self._problems[self._campaign.problem(path, sentence)] = None
+            self._note_contradictions(combination)
             if lacking := [device for device in needs(setting.device) if device not in machine.devices]:
                 reason = f"{machine.name} has no {' and no '.join(lacking)} (it has {_list(machine.devices)})"
                 left_out[setting] = reason
@@ -147,6 +153,12 @@ class _Expander:
             self._left_out.append(LeftOut(machine.name, setting, reason))
             self._causes[setting.model][f"left out because {reason}"] += 1
         return tuple(planned)
+
+    def _note_contradictions(self, combination: _Combination) -> None:
+        if id(combination) not in self._judged:
+            self._judged.add(id(combination))
+            for path, sentence in _contradictions(combination):
+                self._problems[self._campaign.problem(path, sentence)] = None
 
     def _note_absent_devices(self) -> None:
         asked: list[tuple[KeyPath, str, Sequence[LabMachine]]] = [
@@ -195,9 +207,12 @@ class _Expander:
 def _too_many(campaign: Campaign, machines: int) -> Iterator[Problem]:
     count = len(campaign.models) * _size(campaign.matrix)
     count += sum(len(extra.model) * _size(extra) for extra in campaign.include)
-    if count * machines > MAX_COMBINATIONS:
-        sentence = f"{count * machines:,} combinations on all machines; expected at most {MAX_COMBINATIONS:,}"
+    if count > MAX_COMBINATIONS:
+        sentence = f"{count:,} combinations; expected at most {MAX_COMBINATIONS:,}"
         yield campaign.problem(("matrix",), sentence)
+    elif count * machines > MAX_ON_ALL_MACHINES:
+        on_all = f"{count * machines:,} combinations on all machines"
+        yield campaign.problem(("matrix",), f"{on_all}; expected at most {MAX_ON_ALL_MACHINES:,}")
 
 
 def _size(section: Matrix | Extra) -> int:
@@ -214,7 +229,9 @@ def _dimensions(section: Matrix | Extra) -> list[tuple[str, tuple[object, ...]]]
 def _of_matrix(campaign: Campaign) -> Iterator[_Combination]:
     paths: Mapping[str, KeyPath] = {key: ("matrix", plural) for key, plural in DIMENSIONS.items()}
     for index, model in enumerate(campaign.models):
-        yield from _product(model.name, campaign.matrix, {**paths, "model": ("models", index)})
+        for combination in _product(model.name, campaign.matrix, {**paths, "model": ("models", index)}):
+            rules = [number for number, rule in enumerate(campaign.exclude) if _matches(rule, combination)]
+            yield replace(combination, rules=tuple(rules))
 
 
 def _of_include(campaign: Campaign) -> Iterator[_Combination]:
@@ -223,6 +240,12 @@ def _of_include(campaign: Campaign) -> Iterator[_Combination]:
         for model in extra.model:
             for combination in _product(model, extra, paths):
                 yield replace(combination, machines=extra.machine)
+
+
+def _shared(combinations: Iterator[_Combination]) -> list[_Combination]:
+    """Equal settings as one object: what many machines have in common is kept once."""
+    settings: dict[Setting, Setting] = {}
+    return [replace(item, setting=settings.setdefault(item.setting, item.setting)) for item in combinations]
 
 
 def _product(model: str, section: Matrix | Extra, paths: Mapping[str, KeyPath]) -> Iterator[_Combination]:
@@ -247,7 +270,8 @@ def _resolved_hint(asked: str, values: Mapping[str, object]) -> Hint:
     return Hint.LATENCY if values["scenario"] is Scenario.SYNC else Hint.THROUGHPUT
 
 
-def _matches(rule: Rule, combination: _Combination, machine: str) -> bool:
+def _matches(rule: Rule, combination: _Combination) -> bool:
+    """Whether a rule matches, on the machines that it is for."""
     setting = combination.setting
     for key in ("model", *DIMENSIONS):
         given = getattr(rule, key)
@@ -257,7 +281,7 @@ def _matches(rule: Rule, combination: _Combination, machine: str) -> bool:
             and (key != "hint" or combination.asked_hint not in given)
         ):
             return False
-    return not rule.machine or machine in rule.machine
+    return True
 
 
 def _contradictions(combination: _Combination) -> Iterator[tuple[KeyPath, str]]:

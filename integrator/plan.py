@@ -15,7 +15,7 @@ from integrator.models import PrecisionMismatchError, PreparedModel
 from integrator.schedule import START_S, schedule, starts
 from integrator.setting import Setting
 from protocol.errors import ConfigurationError, ModelError
-from protocol.job import Job, Measure, PlannedTest
+from protocol.job import Job, Measure, PlannedTest, ScheduledRun
 
 __all__ = ["Plan", "Prepare", "campaign_id", "estimate_s", "make_plan"]
 
@@ -55,6 +55,7 @@ def make_plan(lab: Lab, campaign: Campaign, prepare: Prepare, *, now: datetime |
     identity = campaign_id(campaign.name, created_at)
     left_out = list(expansion.left_out)
     jobs = []
+    made: dict[tuple[str, int], ScheduledRun] = {}
     for machine, settings in expansion.settings.items():
         tests: dict[str, PlannedTest] = {}
         for setting in settings:
@@ -65,7 +66,8 @@ def make_plan(lab: Lab, campaign: Campaign, prepare: Prepare, *, now: datetime |
             test = planner.test(setting)
             tests.setdefault(test.id, test)
         if tests:
-            jobs.append(_job(identity, machine, campaign, tests, planner.models(tests.values()), created_at))
+            models = planner.models(tests.values())
+            jobs.append(_job(identity, machine, campaign, tests, models, created_at, made))
         else:
             left_out.append(LeftOut(machine, None, "no test of the campaign is left for this machine"))
     if not jobs:
@@ -103,6 +105,7 @@ def _job(
     tests: Mapping[str, PlannedTest],
     models: tuple[PreparedModel, ...],
     created_at: datetime,
+    made: dict[tuple[str, int], ScheduledRun],
 ) -> Job:
     # Machines get different orders, so that what they share (a switch, a circuit) does not beat in time.
     seed = random.Random(f"{campaign.seed}/{machine}").getrandbits(53)  # noqa: S311  # an order, not a secret
@@ -120,6 +123,7 @@ def _job(
             campaign.runs,
             seed,
             run_s=_run_s(campaign.measure),
+            made=made,
         ),
     )
 
@@ -133,6 +137,8 @@ class _Models:
         self._entries = {entry.name: (index, entry) for index, entry in enumerate(campaign.models)}
         self._ready: dict[tuple[str, str], PreparedModel] = {}
         self._mismatches: dict[tuple[str, str], str] = {}
+        self._tests: dict[Setting, PlannedTest] = {}
+        """Machines have most tests in common."""
 
     def prepare_all(self, settings: Mapping[str, tuple[Setting, ...]]) -> None:
         batches: dict[tuple[str, str], set[int]] = {}
@@ -159,6 +165,11 @@ class _Models:
         return self._mismatches.get((setting.model, setting.precision))
 
     def test(self, setting: Setting) -> PlannedTest:
+        if (planned := self._tests.get(setting)) is None:
+            planned = self._tests[setting] = self._test(setting)
+        return planned
+
+    def _test(self, setting: Setting) -> PlannedTest:
         model = self._ready[setting.model, setting.precision]
         setting = replace(
             setting.with_precision(model.ref.precision),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from protocol.job import AUTO, Job, ScheduledRun
+from protocol.job import Job, ScheduledRun
 
-__all__ = ["START_S", "Block", "blocks", "next_release", "schedule", "starts"]
+__all__ = ["START_S", "Block", "blocks", "schedule", "starts"]
 
 START_S = 15.0
 """What it takes to go over to another release, guessed: an agent leaves, a container starts, the machine is
@@ -29,7 +29,12 @@ class Block:
 
 
 def schedule(
-    tests: Mapping[str, str], runs: int, seed: int, *, run_s: float = 1.0
+    tests: Mapping[str, str],
+    runs: int,
+    seed: int,
+    *,
+    run_s: float = 1.0,
+    made: dict[tuple[str, int], ScheduledRun] | None = None,
 ) -> tuple[ScheduledRun, ...]:
     """The order of the runs: round r holds run r of every test, each round in an order of its own.
 
@@ -42,7 +47,9 @@ def schedule(
         runs: Of each test.
         seed: Decides the orders.
         run_s: About how long a run takes, in seconds.
+        made: Runs that were made for other machines, to be shared; what is made here is added.
     """
+    made = {} if made is None else made
     by_release: dict[str, list[str]] = {}
     for test, release in tests.items():
         by_release.setdefault(release, []).append(test)
@@ -54,7 +61,10 @@ def schedule(
         for run in block.rounds:
             ids = list(by_release[block.release])
             _random(seed, f"{run}/{block.release}" if several else run).shuffle(ids)
-            order += [ScheduledRun(test=test, run=run) for test in ids]
+            for test in ids:
+                if (entry := made.get((test, run))) is None:
+                    entry = made[test, run] = ScheduledRun(test=test, run=run)
+                order.append(entry)
     return tuple(order)
 
 
@@ -93,20 +103,6 @@ def starts(job: Job) -> int:
     asked = {test.id: test.openvino for test in job.tests}
     order = [asked[entry.test] for entry in job.schedule]
     return 1 + sum(before != after for before, after in pairwise(order))
-
-
-def next_release(job: Job, ended: Set[tuple[str, int]]) -> str | None:
-    """The release that the next run asks for; None: whichever, or nothing is left.
-
-    Args:
-        job: Of a machine.
-        ended: The runs that have a result, as test and number.
-    """
-    asked = {test.id: test.openvino for test in job.tests}
-    for entry in job.schedule:
-        if (entry.test, entry.run) not in ended:
-            return None if asked[entry.test] == AUTO else asked[entry.test]
-    return None
 
 
 def _random(seed: int, what: object) -> random.Random:

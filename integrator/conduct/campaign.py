@@ -83,7 +83,7 @@ def conduct(
         store.make_room(replace=replace)
         work.write_undertaking(_undertaking(plan, setting))
         store.write_plan(record, plan.jobs)
-        return _Campaign(plan, record, store, work, audience, setting).carry_out()
+        return _Campaign(plan, record, store, work, audience, setting).carry_out(fresh=True)
 
 
 def go_on(
@@ -93,7 +93,7 @@ def go_on(
 
     The lock of the folder has to be held.
     """
-    return _Campaign(plan, record, store, WorkFolder(store.work), audience, setting).carry_out()
+    return _Campaign(plan, record, store, WorkFolder(store.work), audience, setting).carry_out(fresh=False)
 
 
 def _undertaking(plan: Plan, setting: Setting) -> Undertaking:
@@ -129,14 +129,15 @@ class _Campaign:
         self._relay = Relay(self._board)
         self._passwords = Passwords()
 
-    def carry_out(self) -> bool:
+    def carry_out(self, *, fresh: bool) -> bool:
+        """Have it done; a `fresh` campaign has nothing to show yet."""
         absent: dict[str, str] = {}
         complete = False
         with Interrupts() as interrupts, self._serving() as serving, serving.client() as client:
             self._board.write(CampaignState.RUNNING)
             self._store.write_record(self._record.model_copy(update={"absent": {}}))
             try:
-                jobs = self._deliver(client)
+                jobs = self._deliver(client, fresh=fresh)
                 crew = self._crew(jobs, serving)
                 absent = crew.reasons
                 complete = crew.work(interrupts)
@@ -154,12 +155,14 @@ class _Campaign:
             serving.forget()
         return complete
 
-    def _deliver(self, client: TransferClient) -> tuple[Job, ...]:
+    def _deliver(self, client: TransferClient, *, fresh: bool) -> tuple[Job, ...]:
         """Put on the server what is missing there; the jobs of machines that have something left to do."""
         jobs = self._plan.jobs
         what = f"{counted(len(self._plan.models), 'model')} and {counted(len(jobs), 'job')}"
         self._board.say(f"Sending {what} to the FTP server")
         deliver(self._plan, client)
+        if fresh:
+            return jobs
         done = {job.machine: deliver_results(job, self._store, client) for job in jobs}
         left = tuple(job for job in jobs if done[job.machine] < len(job.schedule))
         for job in jobs:
@@ -190,21 +193,12 @@ class _Campaign:
             ours = {name: accounts.get(name) for name in machines}
             return LabServer(section.account, ours, say=self._relay.say)
         movable = all(self._is_here(machine) for machine in machines)
-        waiting = [machine for machine in machines if self._waits(machine)]
-        server = EmbeddedServer(self._work.server, machines, section, movable=movable, handed_over=waiting)
-        for machine in waiting:
-            file = server.hand_over_file(machine)
-            self._relay.say(f"{machine}: is waited for; its agent needs {file}")
-        return server
+        return EmbeddedServer(self._work.server, machines, section, movable=movable)
 
     def _is_here(self, machine: str) -> bool:
         """Whether the machine is this computer: such machines share hardware."""
         entry = self._entry(machine)
         return self._setting.launchers is None and (entry is None or entry.start == "local")
-
-    def _waits(self, machine: str) -> bool:
-        entry = self._entry(machine)
-        return entry is not None and entry.start == "waiting"
 
     def _launcher(self, machine: str) -> Callable[[], Launcher]:
         if self._setting.launchers is not None:

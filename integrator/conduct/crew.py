@@ -16,8 +16,9 @@ from integrator.conduct.serving import Serving
 from integrator.conduct.standing import MachineState, Standing
 from integrator.conduct.supervise import INTERRUPTED, Halt, Patience, Supervisor
 from integrator.launch.interface import Launcher
+from integrator.schedule import next_release
 from protocol.job import AUTO, Job
-from protocol.layout import CampaignFolder, result_name
+from protocol.layout import CampaignFolder, split_result_name
 
 __all__ = ["Crew"]
 
@@ -124,7 +125,7 @@ class Crew:
             at_work=lambda at_work: self._is_at_work(machine, at_work=at_work),
             hears_since=self._serving.hears_since,
             next_release=lambda: self._next_release(job),
-            has_all=lambda: not self._missing(job),
+            has_all=lambda: len(self._ended(job)) >= len(job.schedule),
         )
         driver = Driver(
             job,
@@ -147,16 +148,12 @@ class Crew:
                 driver.wake()  # one may have waited only as long as others work
 
     def _next_release(self, job: Job) -> str | None:
-        asked = {test.id: test.openvino for test in job.tests}
-        if set(asked.values()) == {AUTO}:
+        if all(test.openvino == AUTO for test in job.tests):
             return None
-        missing = self._missing(job)
-        release = asked[missing[0]] if missing else AUTO
-        return None if release == AUTO else release
+        return next_release(job, self._ended(job))
 
-    def _missing(self, job: Job) -> list[str]:
-        """The tests of the runs that have no result on the server, in the order of the schedule."""
+    def _ended(self, job: Job) -> set[tuple[str, int]]:
+        """The runs that have a result on the server."""
         folder = CampaignFolder(job.machine, job.campaign).results
         with self._serving.client() as client:
-            there = set(client.list(folder))
-        return [run.test for run in job.schedule if result_name(run.test, run.run) not in there]
+            return {name for name in map(split_result_name, client.list(folder)) if name}

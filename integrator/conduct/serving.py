@@ -78,7 +78,6 @@ class EmbeddedServer:
 
     Authority, passwords and port are kept in the folder's private part. So agents that run meanwhile, and
     find nobody, find the server of the integrator that goes on. Where `movable`, another port does as well.
-    The machines `handed_over` get their agents from somebody else: their hand-over files are written.
 
     Raises:
         UserError: nobody can listen there, or the folder cannot be used.
@@ -91,14 +90,12 @@ class EmbeddedServer:
         section: ServerSection,
         *,
         movable: bool,
-        handed_over: Collection[str] = (),
     ) -> None:
         self._folder = PrivateFolder(folder)
         self._root = folder
         self._machines = machines
         self._section = section
         self._movable = movable
-        self._handed_over = handed_over
         self._accounts: dict[str, Account] = {}
         self._news: dict[PurePosixPath, News] = {}
         self._since: float | None = None
@@ -124,8 +121,6 @@ class EmbeddedServer:
             break
         self._server = server
         self._make_accounts(server)
-        for name in self._handed_over:
-            self._accounts[name].write(self.hand_over_file(name))
         self._since = time.monotonic()
         return self
 
@@ -151,10 +146,6 @@ class EmbeddedServer:
         self._news[path] = news
         news.stored(path)
         return news
-
-    def hand_over_file(self, machine: str) -> Path:
-        """What the agent of a machine needs, where somebody else starts it."""
-        return self._folder.path / f"{machine}.account.json"
 
     def hears_since(self) -> float | None:
         """Since when it serves."""

@@ -129,7 +129,7 @@ class DockerAsk:
             return ImageAnswer(self.image, there=False, trouble=trouble_of(error))
 
     def _ask_host(self, ssh: Ssh | None) -> Question[HostSaid] | None:
-        """By ssh, or at once where the engine is this computer's; over TCP there is no way but the container."""
+        """By ssh, or at once where the engine is this computer's; over TCP only the container tells."""
         if ssh is not None:
             return Question("reading /proc and /sys", lambda: self._host(ssh))
         if self.start.address.kind == "unix":
@@ -183,7 +183,7 @@ def _together(
     )
 
 
-class _NotForwardedError(OSError):
+class _NotForwardedError(Exception):
     """sshd may not connect for us, which says nothing of the way."""
 
 

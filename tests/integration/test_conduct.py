@@ -9,6 +9,7 @@ import os
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,9 +18,14 @@ from pathlib import Path
 
 import pytest
 
+from integrator.conduct.serving import EmbeddedServer
+from integrator.config.server import ServerSection
 from protocol.account import Account
 from protocol.engine import openvino as ov
+from protocol.errors import UserError
+from protocol.layout import clock_file
 from protocol.result import Result
+from protocol.transfer import Digest, TransferClient
 from tests.integration.conftest import find_worker, workers
 from tests.integration.server_process import ServerProcess
 from tests.support import make_tiny_model
@@ -174,7 +180,7 @@ class TestResuming:
         write(desk, machines=["{name: box}", "{name: bay}"], duration_s=0.1)
         luck = random.Random(seed)
         there: dict[str, bytes] = {}
-        arguments = RUN
+        arguments: tuple[str, ...] = RUN
         for _ in range(4):
             with running(desk, *arguments) as program:
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -219,6 +225,7 @@ class TestResuming:
         assert set(collected(desk)) == planned(desk, "box")
 
     def test_one_conductor_at_a_time_and_anybody_may_look(self, desk: Path) -> None:
+        write(desk, machines=["{name: box}"], duration_s=1)
         with running(desk, *RUN) as program:
             wait_for(lambda: len(on_server(desk)) >= 2)
             for arguments in (RESUME, (*RUN, "--replace")):
@@ -321,29 +328,33 @@ class TestStopping:
         assert set(collected(desk)) == planned(desk, "box")
 
 
-class TestAgentsThatWait:
-    def test_one_serves_the_integrator_that_was_killed_and_goes_on(self, desk: Path) -> None:
-        """Port, authority and password stay, so the agent finds the integrator that goes on."""
-        write(desk, machines=["{name: box, start: waiting}"], duration_s=0.5)
-        account = desk / "out/.work/server/private/box.account.json"
-        with running(desk, *RUN) as program:
-            wait_for(account.exists)
-            assert "its agent needs" in program.said or program.process.poll() is None
-            with waiting_agent(desk, account):
-                wait_for(lambda: len(on_server(desk)) >= 2)
-                program.process.kill()
-                program.process.wait()
-                time.sleep(1)
-                done = fleetmark(desk, *RESUME)
-                assert done.returncode == 0, done.stderr
-        assert set(collected(desk)) == planned(desk, "box")
+class TestTheServerInside:
+    def test_a_later_integrator_is_found_by_the_same_agents(self, tmp_path: Path) -> None:
+        """Port, authority and passwords stay."""
+        accounts = []
+        for _ in range(2):
+            with EmbeddedServer(tmp_path, ["box"], ServerSection(), movable=False) as server:
+                accounts.append(server.account("box"))
+                with TransferClient(accounts[0]) as client:
+                    client.write(clock_file("box"), b"{}")
+                with server.client() as operator:
+                    assert operator.digest(clock_file("box")) == Digest.of(b"{}")
+        assert accounts[0] == accounts[1]
+        private = tmp_path / "private"
+        assert oct(private.stat().st_mode & 0o777) == "0o700"
+        assert {oct(path.stat().st_mode & 0o777) for path in private.iterdir()} == {"0o600"}
 
-    def test_one_that_never_comes_is_a_reason(self, desk: Path) -> None:
-        write(desk, machines=["{name: box, start: waiting}"], more="limits: {machine_deadline: 2 s}\n")
-        done = fleetmark(desk, *RUN)
-        assert done.returncode == 1
-        (reason,) = {row["reason"] for row in table(desk)}
-        assert reason.startswith("no agent of box has asked for its job; the machine's deadline (2 s) passed")
+    def test_a_port_that_is_taken_is_named_unless_it_may_move(self, tmp_path: Path) -> None:
+        with EmbeddedServer(tmp_path, ["box"], ServerSection(), movable=False) as server:
+            port = server.account("box").port
+        with socket.create_server(("127.0.0.1", port)):
+            with (
+                pytest.raises(UserError, match=f"127.0.0.1:{port}: nobody can listen there"),
+                EmbeddedServer(tmp_path, ["box"], ServerSection(), movable=False),
+            ):
+                pass
+            with EmbeddedServer(tmp_path, ["box"], ServerSection(), movable=True) as server:
+                assert server.account("box").port != port
 
 
 class TestALabsOwnServer:
@@ -383,6 +394,19 @@ class TestALabsOwnServer:
         state = json.loads(fleetmark(desk, "status", "out", "--json").stdout)
         assert [machine["done"] for machine in state["machines"]] == [20, 20]
 
+    def test_an_agent_that_never_comes_is_a_reason(self, desk: Path, server: ServerProcess) -> None:
+        self.hand_over(desk, server, "integrator")
+        write(
+            desk,
+            machines=["{name: box, start: waiting}"],
+            server="server: {account: integrator.account.json}\n",
+            more="limits: {machine_deadline: 2 s}\n",
+        )
+        done = fleetmark(desk, *RUN)
+        assert done.returncode == 1
+        (reason,) = {row["reason"] for row in table(desk)}
+        assert reason.startswith("no agent of box has asked for its job; the machine's deadline (2 s) passed")
+
     def test_what_an_agent_finished_while_nobody_conducted_is_taken(
         self, desk: Path, server: ServerProcess
     ) -> None:
@@ -396,9 +420,7 @@ class TestALabsOwnServer:
             wait_for(lambda: list(server.files.glob("machines/*/*/results/*.gz")))
             program.process.kill()
             program.process.wait()
-            found = server.files.glob("machines/*/*/results/*.gz")
             wait_for(lambda: len(list(server.files.glob("machines/*/*/results/*.gz"))) == RUNS * TESTS)
-            assert found
         done = fleetmark(desk, *RESUME)
         assert done.returncode == 0, done.stderr
         assert set(collected(desk)) == planned(desk, "box")
