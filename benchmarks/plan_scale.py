@@ -44,7 +44,7 @@ class Noting:
         """As if its job were done."""
         return AgentStatus(Presence.EXITED, 0) if self.orders else AgentStatus(Presence.ABSENT)
 
-    def wait(self, timeout_s: float) -> AgentStatus:  # noqa: ARG002
+    def wait(self, timeout_s: float) -> AgentStatus:
         """At once."""
         return self.status()
 
@@ -54,7 +54,7 @@ class Noting:
     def remove(self) -> None:
         """Nothing."""
 
-    def logs(self, lines: int = 10) -> str:  # noqa: ARG002
+    def logs(self, lines: int = 10) -> str:
         """Nothing."""
         return ""
 
