@@ -12,6 +12,9 @@ Rounds of one pair of each test, the order within pairs alternating (outside, in
 Besides throughput: the CPU time of one inference, which other load on the machine disturbs less. `--control`
 measures outside against outside: how far from 1 the machine's own unrest brings a ratio.
 
+A container is in CPU control groups below others, and a shell may be in none (a machine without systemd).
+There `--group /sys/fs/cgroup/cpu/a/b`, a group that was made for it, puts the side outside as deep.
+
 The bar: throughput inside ÷ outside at least 0.99 over all. Leaves with 1 where the interval lies below it.
 """
 
@@ -78,9 +81,13 @@ class Side:
 
 
 @contextlib.contextmanager
-def outside(folder: Path) -> Iterator[Side]:
-    """A process of this checkout's environment."""
-    side = Side([sys.executable, str(HERE / SIDE), str(folder)])
+def outside(folder: Path, group: Path | None = None) -> Iterator[Side]:
+    """A process of this checkout's environment, in a control group of its own where one is given."""
+    command = [sys.executable, str(HERE / SIDE), str(folder)]
+    if group is not None:
+        join = 'echo $$ >"$0" && exec "$@"'
+        command = ["sh", "-c", join, str(group / "cgroup.procs"), *command]
+    side = Side(command)
     try:
         yield side
     finally:
@@ -192,6 +199,7 @@ def main() -> int:
         "--models", nargs="+", default=["small", "medium", "mobilenet-v2", "resnet-50"], choices=MODELS
     )
     parser.add_argument("--image", default="fleetmark-agent:{openvino}")
+    parser.add_argument("--group", type=Path, help="control group that the side outside joins")
     parser.add_argument("--control", action="store_true", help="outside against outside")
     given = parser.parse_args()
     with contextlib.ExitStack() as stack:
@@ -199,7 +207,10 @@ def main() -> int:
         folder.chmod(0o755)
         tests = tests_of(given.models, folder, given.seconds)
         other = outside(folder) if given.control else inside(folder, given.image)
-        sides = {"outside": stack.enter_context(outside(folder)), "inside": stack.enter_context(other)}
+        sides = {
+            "outside": stack.enter_context(outside(folder, given.group)),
+            "inside": stack.enter_context(other),
+        }
         told_facts(sides)
         seen: list[list[tuple[dict[str, Any], dict[str, Any]]]] = [[] for _ in tests]
         begin, load_before = time.monotonic(), os.getloadavg()[0]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from ssl import SSLError
 
 import requests
-from docker.errors import APIError, ImageNotFound
+from docker.errors import APIError
 
 from integrator.config.engine_address import EngineAddress
 from protocol.errors import FleetmarkError, LaunchError, UnreachableError, UserError
@@ -50,7 +50,7 @@ _REFUSALS: tuple[tuple[str, type[FleetmarkError], str, str], ...] = (
         "docker network create {0}, on the machine; or correct network in lab.yaml",
     ),
     (
-        r"[Nn]o such image: (\S+?)\.?$",
+        r"[Nn]o such image: (\S+)",
         UserError,
         "the machine has no image {0}",
         "fleetmark doctor --lab lab.yaml --send-images sends it there",
@@ -137,8 +137,6 @@ def _away(sentence: str) -> FleetmarkError:
 
 def _refusal(error: APIError, engine: str, doing: str) -> FleetmarkError:
     words = str(error.explanation or error).strip()
-    if isinstance(error, ImageNotFound) and not re.search(r"no such image", words, re.IGNORECASE):
-        words = f"No such image: {words}"
     for pattern, kind, sentence, advice in _REFUSALS:
         if match := re.search(pattern, words):
             parts = match.groups()

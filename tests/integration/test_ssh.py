@@ -17,7 +17,7 @@ from integrator.launch.logins import Passwords
 from integrator.launch.ssh import Ssh
 from protocol.errors import FleetmarkError, UnreachableError, UserError
 from tests.integration.proxy import Fault, Proxy, wait_for
-from tests.launching.sshd import Sshd, make_key, run_sshd
+from tests.launching.sshd import Sshd, free_port, make_key, run_sshd
 
 
 @pytest.fixture
@@ -168,14 +168,13 @@ def test_a_key_with_a_passphrase_comes_from_the_agent(
 
 
 def test_nobody_listens(sshd: Sshd) -> None:
-    sshd.process.terminate()
-    sshd.process.wait(10)
-    with sshd.connection() as ssh, pytest.raises(UnreachableError) as caught:
+    port = free_port()
+    with sshd.connection(port=port) as ssh, pytest.raises(UnreachableError) as caught:
         ssh.transport()
     assert str(caught.value) == (
-        f"{sshd.user}@[127.0.0.1]:{sshd.port}: cannot connect to 127.0.0.1, port {sshd.port}: "
-        "Connection refused"
+        f"{sshd.user}@[127.0.0.1]:{port}: cannot connect to 127.0.0.1, port {port}: Connection refused"
     )
+    assert "does its sshd run?" in caught.value.advice
 
 
 def test_something_else_listens(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -338,3 +338,12 @@ def test_a_failed_start_is_not_a_launch_error_of_its_clean_up(stand: Stand, devi
     with pytest.raises((UserError, LaunchError), match="no CPUs 900"):
         launcher.start(stand.order())
     assert docker("ps", "-aq", "--filter", f"ancestor={IMAGE}").split() == []
+
+
+def test_an_agent_may_place_memory_and_nothing_more(stand: Stand) -> None:
+    """SYS_NICE where it opens `mbind` in Docker's seccomp profile; the agent itself has no capability."""
+    lines = stand.said("cat /proc/self/status").splitlines()
+    status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    assert int(status["CapBnd"], 16) == 1 << 23  # SYS_NICE, linux/capability.h
+    assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == int(status["CapAmb"], 16) == 0
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")

@@ -97,10 +97,13 @@ def test_a_machine_that_goes_away_while_its_agent_is_waited_for(sshd: Sshd, tiny
     launcher = DockerLauncher(machine, start, Engine(start), default_openvino="2026.4")
     try:
         launcher.start(Order(machine, "c-1", ACCOUNT))
+        sessions = sshd.sessions()
+        assert sessions
         sshd.process.terminate()
         sshd.process.wait(10)
-        for process in sshd.sessions():
-            os.kill(process, 9)
+        for process in sessions:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, 9)
         status = launcher.wait(1)
         assert status.state in {Presence.UNKNOWN, Presence.RUNNING}
         assert wait_for(lambda: launcher.status().state is Presence.UNKNOWN)
