@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -49,6 +50,9 @@ _CUT_OFF = (TransientTransferError, LoginRefusedError, UntrustedServerError)
 as long as the lease lasts."""
 _LAST_PUSH_S = 60.0
 """How long the end of a job waits for a server that does not answer."""
+
+_ROOM_BYTES = 1 << 20
+"""What a run writes besides its samples is less than this."""
 
 
 class JobRunner:
@@ -277,6 +281,10 @@ class JobRunner:
             )
             self._template.prepare()
         outcome = judge(ending, timeout_s=timeout_s)
+        if outcome.status is not Status.OK and _is_full(self._scratch):
+            outcome = outcome._replace(
+                reason=shortened(f"No space left on the agent's disk; {outcome.reason}")
+            )
         outcome = outcome._replace(reason=self._without_paths(outcome.reason))
         if ending.stopped and ending.report is None:
             return None
@@ -373,3 +381,8 @@ class JobRunner:
         except _CUT_OFF as error:
             # A heartbeat that gets lost is made good by the next one; the measurement does not wait for it.
             _log.warning("heartbeat: %s", error)
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether a run could not have written what it has to say: it then ends in one of many ways."""
+    return shutil.disk_usage(folder).free < _ROOM_BYTES

@@ -60,8 +60,8 @@ class AccountStore:
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
 
-    def add(self, name: str, role: Role) -> str:
-        """Make an account and return its password, which is kept nowhere.
+    def add(self, name: str, role: Role, password: str | None = None) -> str:
+        """Make an account and return its password, which is kept nowhere: a new one, unless one is given.
 
         Raises:
             ValueError: the name is taken, or is not a name.
@@ -70,7 +70,7 @@ class AccountStore:
             raise ValueError(f"{name!r} is not a name for an account")
         if name in self._entries:
             raise ValueError(f"there is an account {name!r} already")
-        password = new_password()
+        password = password or new_password()
         self._entries[name] = _Entry(role, _sha256(password))
         return password
 

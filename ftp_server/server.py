@@ -131,15 +131,17 @@ class FtpServer:
         """The folder on disk that clients see as `/`."""
         return self._root
 
-    def add_account(self, name: str, role: Role) -> Account:
+    def add_account(self, name: str, role: Role, *, password: str | None = None) -> Account:
         """Make an account and return what its owner needs to log in: the only place where its password is.
+
+        `password` is that of an earlier server, whose accounts are to stay good.
 
         Raises:
             ValueError: the name is taken, or is not a name.
             RuntimeError: the server was not started, so its port and certificate are not known.
         """
         port = self.address[1]
-        password = self._own_accounts.add(name, role)
+        password = self._own_accounts.add(name, role, password)
         _LOG.info("account %s added (%s)", name, role)
         return Account(
             host=self._advertised,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from integrator.commands.collect import collect
 from integrator.commands.demo import demo
 from integrator.commands.doctor import doctor
 from integrator.commands.machine import machine
@@ -15,6 +16,7 @@ from integrator.commands.publish import publish
 from integrator.commands.run import run
 from integrator.commands.schema import schema
 from integrator.commands.selftest import selftest
+from integrator.commands.status import status
 from integrator.commands.tune_host import tune_host
 from integrator.commands.verify import verify
 from protocol.cli import EXIT_CODES, run_program
@@ -29,7 +31,21 @@ app = typer.Typer(
     rich_markup_mode=None,
     epilog=EXIT_CODES,
 )
-for command in (demo, run, plan, publish, doctor, tune_host, verify, selftest, models, schema):
+_COMMANDS = (
+    demo,
+    run,
+    plan,
+    status,
+    collect,
+    publish,
+    doctor,
+    tune_host,
+    verify,
+    selftest,
+    models,
+    schema,
+)
+for command in _COMMANDS:
     app.command(epilog=EXIT_CODES)(command)
 app.add_typer(machine, name="machine", epilog=EXIT_CODES)
 

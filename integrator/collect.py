@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 from integrator.rejected import Rejections, keep_rejections
 from integrator.store import CampaignRecord, CampaignStore, bytes_of, planned_names, why_not_planned
@@ -12,12 +13,57 @@ from protocol.errors import DocumentError, RefusedTransferError, TransientTransf
 from protocol.layout import CampaignFolder
 from protocol.machine import MachineDescription
 from protocol.result import Result
-from protocol.transfer import Digest, TransferClient
+from protocol.transfer import Digest, final_name
 
-__all__ = ["collect"]
+__all__ = ["ServerFolder", "Source", "collect"]
 
 
-def collect(record: CampaignRecord, store: CampaignStore, client: TransferClient) -> int:
+class Source(Protocol):
+    """Where results lie: a server, or the folder of one that is not asked."""
+
+    def list(self, path: PurePosixPath) -> list[str]:
+        """The names in a folder; none where it is not there."""
+
+    def digest(self, path: PurePosixPath) -> Digest | None:
+        """Size and hash of a file; None where it is not there."""
+
+    def read(self, path: PurePosixPath, *, max_bytes: int) -> bytes:
+        """The content of a file."""
+
+
+class ServerFolder:
+    """The files of a server inside the integrator, taken from its folder, whether it runs or not."""
+
+    def __init__(self, files: Path) -> None:
+        self._files = files
+
+    def list(self, path: PurePosixPath) -> list[str]:
+        """The names in a folder, without unfinished uploads; none where it is not there."""
+        try:
+            names = [entry.name for entry in self._disk(path).iterdir()]
+        except OSError:
+            return []
+        return sorted(name for name in names if not final_name(name))
+
+    def digest(self, path: PurePosixPath) -> Digest | None:
+        """Size and hash of a file; None where it is not there."""
+        if not os.path.lexists(self._disk(path)):
+            return None
+        return Digest.of(bytes_of(self._disk(path), Result.max_bytes))
+
+    def read(self, path: PurePosixPath, *, max_bytes: int) -> bytes:
+        """The content of a file.
+
+        Raises:
+            DocumentError: it is a link, too large, or cannot be read.
+        """
+        return bytes_of(self._disk(path), max_bytes)
+
+    def _disk(self, path: PurePosixPath) -> Path:
+        return self._files / path.relative_to("/")
+
+
+def collect(record: CampaignRecord, store: CampaignStore, client: Source) -> int:
     """Fetch what the campaign's machines have pushed and is not here yet; the number of new results.
 
     What is no result of a planned run, is too large or cannot be fetched is left where it is: `rejected.json`
@@ -42,7 +88,7 @@ class _Collector:
         machine: str,
         campaign: str,
         store: CampaignStore,
-        client: TransferClient,
+        client: Source,
         rejected: Rejections,
     ) -> None:
         self._machine = machine
@@ -59,19 +105,20 @@ class _Collector:
             limit=MachineDescription.max_bytes,
             again=True,
         )
-        planned = planned_names(self._store.read_job(self._machine))
         names = self._names()
+        if not names and not described:
+            return 0  # it was never there: its job, which may be large, need not be read
+        planned = planned_names(self._store.read_job(self._machine))
         for name in sorted(names - planned):
             self._rejected.add(self._machine, name, why_not_planned(name, planned))
-        # A link is not listed, and refused when it is asked for. A machine that was never there has none.
-        wanted = planned if names or described else names
+        # A link is not listed, and refused when it is asked for.
         return sum(
             self._take(
                 self._folder.results / name,
                 self._store.result_folder(self._machine) / name,
                 limit=Result.max_bytes,
             )
-            for name in sorted(wanted)
+            for name in sorted(planned)
         )
 
     def _names(self) -> set[str]:

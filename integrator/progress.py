@@ -1,27 +1,55 @@
-"""How a campaign goes, live: a bar in a terminal, lines in a log. All on standard error."""
+"""How a campaign goes, live: a table in a terminal, lines in a log. All on standard error."""
 
 from __future__ import annotations
 
 import re
 import time
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.live import Live
 from rich.text import Text
 
-from integrator.conduct.standing import Standing
+from integrator.conduct.standing import MachineState, Standing
 from integrator.plan import estimate_s
 from integrator.site.cells import clean_text
+from integrator.standings_table import MachineRow, standings_table
 from integrator.words import counted, duration
 from protocol.job import Job
 from protocol.status import Heartbeat
 
-__all__ = ["LiveProgress"]
+__all__ = ["LiveProgress", "harmless"]
 
 
 _MOST_CHARS = 1000
+
+
+@dataclass
+class _Pace:
+    """Of one machine."""
+
+    job: Job
+    first: tuple[float, int] | None = None
+    """When it was heard first in a test, and how many runs were done."""
+
+    def left_s(self, heartbeat: Heartbeat) -> tuple[float, bool] | None:
+        """Seconds left, and whether that is the most: from the pace so far, or from the plan without one."""
+        if heartbeat.done >= heartbeat.total:
+            return None
+        if self.first is None:
+            if heartbeat.test:
+                self.first = (time.monotonic(), heartbeat.done)
+            return self._planned_s() * (heartbeat.total - heartbeat.done), True
+        begin, done = self.first
+        runs = heartbeat.done - done
+        pace = (time.monotonic() - begin) / runs if runs else self._planned_s()
+        return pace * (heartbeat.total - heartbeat.done), False
+
+    def _planned_s(self) -> float:
+        """Of one run."""
+        return estimate_s(self.job) / len(self.job.schedule)
 
 
 class LiveProgress:
@@ -32,83 +60,76 @@ class LiveProgress:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._bar = Progress(
-            TextColumn("{task.fields[machine]}", markup=False),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[left]}", markup=False),
-            TextColumn("{task.fields[now]}", markup=False),
-            TimeElapsedColumn(),
-            console=console,
-            auto_refresh=False,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task: TaskID | None = None
-        self._job: Job | None = None
-        self._begin = 0.0
-        self._first: tuple[float, int] | None = None
+        self._live = Live(console=console, auto_refresh=False, transient=True, vertical_overflow="crop")
+        self._paces: dict[str, _Pace] = {}
+        self._rows: dict[str, MachineRow] = {}
+        self._changed = False
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        if self._console.is_terminal:
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if self._console.is_terminal:
+            self.settle()
+            self._live.stop()
 
     def say(self, sentence: str) -> None:
         """A line of its own, whatever a machine has put into it."""
-        self._console.print(Text(_harmless(sentence)), soft_wrap=True)
+        self._console.print(Text(harmless(sentence)), soft_wrap=True)
 
     def start(self, job: Job) -> None:
         """A machine's job begins."""
-        self._job, self._first = job, None
+        self._paces[job.machine] = _Pace(job)
         about = duration(estimate_s(job))
         work = f"{counted(len(job.tests), 'test')}, {counted(len(job.schedule), 'run')}"
         self.say(f"{job.machine}: {work}, at most about {about}")
-        self._task = self._bar.add_task(
-            "",
-            machine=job.machine,
-            total=len(job.schedule),
-            left=f"at most about {about} left",
-            now="starting",
-        )
-        self._bar.refresh()
+        row = self._row(job.machine)
+        row.total, row.left, row.now = len(job.schedule), f"at most about {about}", "starting"
 
     def hear(self, heartbeat: Heartbeat) -> None:
         """An agent said something new."""
-        left = self._left(heartbeat)
-        now = _harmless(heartbeat.detail) or str(heartbeat.state)
+        pace = self._paces.get(heartbeat.machine)
+        left = pace.left_s(heartbeat) if pace else None
+        words = f"{'at most ' if left[1] else ''}about {duration(left[0])}" if left else ""
+        now = harmless(heartbeat.detail) or str(heartbeat.state)
         if heartbeat.test:
             now = f"{heartbeat.test} run {(heartbeat.run or 0) + 1}"
-        if self._task is not None:
-            self._bar.update(self._task, completed=heartbeat.done, left=left, now=now, refresh=True)
+        row = self._row(heartbeat.machine)
+        row.done, row.total, row.failed = heartbeat.done, heartbeat.total, heartbeat.failed
+        row.now, row.left, row.heard = now, words, time.strftime("%H:%M:%S")
         if not self._console.is_terminal:
             failed = f"  {heartbeat.failed} failed" if heartbeat.failed else ""
             count = f"[{heartbeat.done:>{len(str(heartbeat.total))}}/{heartbeat.total}]"
-            self.say(f"{count} {heartbeat.machine}  {now}{failed}  {left}")
+            self.say(
+                f"{count} {heartbeat.machine}  {now}{failed}  {f'{words} left' if words else ''}".rstrip()
+            )
 
     def stand(self, machine: str, standing: Standing) -> None:
-        """A machine is now in another state, or the campaign is over."""
+        """A machine is now in another state, or its part is over."""
         self.say(f"{machine}: {standing}")
+        row = self._row(machine)
+        row.state = standing.state
+        if standing.state in (MachineState.FINISHED, MachineState.FAILED, MachineState.TROUBLE):
+            row.now, row.left = harmless(standing.detail), ""
+        if standing.state is MachineState.FINISHED:
+            row.done = row.total = standing.total or row.total
 
-    def _left(self, heartbeat: Heartbeat) -> str:
-        """Time left: from the pace so far, or from the plan while there is none."""
-        if self._job is None or heartbeat.done >= heartbeat.total:
-            return ""
-        if self._first is None:
-            if heartbeat.test:
-                self._first = (time.monotonic(), heartbeat.done)
-            return f"at most about {duration(estimate_s(self._job))} left"
-        begin, done = self._first
-        runs = heartbeat.done - done
-        pace = (time.monotonic() - begin) / runs if runs else estimate_s(self._job) / len(self._job.schedule)
-        return f"about {duration(pace * (heartbeat.total - heartbeat.done))} left"
+    def settle(self) -> None:
+        """Draw what has changed."""
+        if self._changed and self._console.is_terminal:
+            self._live.update(standings_table(list(self._rows.values()), self._console), refresh=True)
+        self._changed = False
+
+    def _row(self, machine: str) -> MachineRow:
+        self._changed = True
+        return self._rows.setdefault(machine, MachineRow(machine))
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """A text that may be a machine's: on one line, without what a terminal would obey, of bounded length."""
     line = re.sub(r"\s*[\t\n\v\f\r]\s*", " ", text.strip())
     return clean_text(line if len(line) <= _MOST_CHARS else f"{line[:_MOST_CHARS]} […]")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from integrator.conduct.state import CampaignState, WorkFolder
 from integrator.merge import merge, to_csv
 from integrator.rejected import Rejections, keep_rejections, read_rejections
 from integrator.site.build import build_site
@@ -15,9 +16,13 @@ from protocol.result import Status
 
 __all__ = ["publish"]
 
+_NOT_YET = "not run yet: the campaign was not finished when this table was made"
+
 
 def publish(store: CampaignStore) -> pd.DataFrame:
     """Write results.csv and the site anew from the raw results; the table.
+
+    A campaign that is not finished is marked as partial.
 
     Raises:
         UserError: the folder holds no campaign.
@@ -28,7 +33,12 @@ def publish(store: CampaignStore) -> pd.DataFrame:
     found = {job.machine: store.read_results(job, rejected) for job in jobs}
     machines = store.read_machines(record, rejected)
     keep_rejections(store.rejected, rejected)
-    table = merge(jobs, found, record.absent)
+    standing = WorkFolder(store.work).read_standing()
+    over = standing is None or standing.state is CampaignState.ENDED
+    absent = record.absent if over else dict.fromkeys(record.machines, _NOT_YET) | record.absent
+    table = merge(jobs, found, absent)
+    runs = sum(map(len, found.values())), sum(len(job.schedule) for job in jobs)
+    complete = not (table["status"] == Status.NOT_RUN.value).any() and (over or runs[0] == runs[1])
     csv = to_csv(table).encode()
     write_atomically(store.csv, csv)
     build_site(
@@ -39,7 +49,8 @@ def publish(store: CampaignStore) -> pd.DataFrame:
             id=record.campaign,
             title=record.title,
             created_at=record.created_at,
-            complete=not (table["status"] == Status.NOT_RUN.value).any(),
+            complete=complete,
+            runs=runs,
         ),
         raw=store.raw,
         raw_names={

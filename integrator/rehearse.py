@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from integrator.conduct.campaign import conduct
-from integrator.conduct.standing import Standing
+from integrator.conduct.audience import Silence
+from integrator.conduct.campaign import Setting, conduct
 from integrator.plan import Plan
 from integrator.rejected import Rejections
 from integrator.resources import CACHE
@@ -17,25 +17,8 @@ from integrator.store import CampaignStore
 from protocol.errors import CampaignError
 from protocol.job import Job, Measure, PlannedTest
 from protocol.result import Result, Status
-from protocol.status import Heartbeat
 
-__all__ = ["Silence", "only", "rehearse"]
-
-
-class Silence:
-    """An audience that says nothing."""
-
-    def say(self, sentence: str) -> None:
-        """Nothing."""
-
-    def start(self, job: Job) -> None:
-        """Nothing."""
-
-    def hear(self, heartbeat: Heartbeat) -> None:
-        """Nothing."""
-
-    def stand(self, machine: str, standing: Standing) -> None:
-        """Nothing."""
+__all__ = ["only", "rehearse"]
 
 
 def only(plan: Plan, job: Job, tests: Sequence[PlannedTest], *, runs: int, measure: Measure) -> Plan:
@@ -64,7 +47,7 @@ def rehearse(plan: Plan) -> dict[str, list[Result]]:
     (job,) = plan.jobs
     with tempfile.TemporaryDirectory(prefix="fleetmark-") as folder:
         store = CampaignStore(Path(folder) / "campaign")
-        if not conduct(plan, store, Silence(), cache=CACHE / "agent"):
+        if not conduct(plan, store, Silence(), Setting(CACHE / "agent")):
             raise KeyboardInterrupt
         absent = store.read_record().absent.get(job.machine)
         results = sorted(store.read_results(job, Rejections("folder")), key=lambda result: result.run)

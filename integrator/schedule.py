@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 
-from protocol.job import Job, ScheduledRun
+from protocol.job import AUTO, Job, ScheduledRun
 
-__all__ = ["START_S", "Block", "blocks", "schedule", "starts"]
+__all__ = ["START_S", "Block", "blocks", "next_release", "schedule", "starts"]
 
 START_S = 15.0
 """What it takes to go over to another release, guessed: an agent leaves, a container starts, the machine is
@@ -103,6 +103,20 @@ def starts(job: Job) -> int:
     asked = {test.id: test.openvino for test in job.tests}
     order = [asked[entry.test] for entry in job.schedule]
     return 1 + sum(before != after for before, after in pairwise(order))
+
+
+def next_release(job: Job, ended: Set[tuple[str, int]]) -> str | None:
+    """The release that the next run asks for; None: whichever, or nothing is left.
+
+    Args:
+        job: Of a machine.
+        ended: The runs that have a result, as test and number.
+    """
+    asked = {test.id: test.openvino for test in job.tests}
+    for entry in job.schedule:
+        if (entry.test, entry.run) not in ended:
+            return None if asked[entry.test] == AUTO else asked[entry.test]
+    return None
 
 
 def _random(seed: int, what: object) -> random.Random:

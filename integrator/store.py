@@ -21,6 +21,7 @@ from typing import ClassVar
 
 from pydantic import AwareDatetime, Field
 
+from integrator.conduct.state import CampaignState, WorkFolder
 from integrator.rejected import Rejections
 from protocol.atomic import write_atomically
 from protocol.documents import Document
@@ -53,6 +54,7 @@ class CampaignStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.record_file = folder / "campaign.json"
+        self._jobs = folder / "jobs"
         self.raw = folder / "raw"
         self.rejected = folder / "rejected.json"
         self.csv = folder / "results.csv"
@@ -69,11 +71,11 @@ class CampaignStore:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            empty = not any(self.folder.iterdir())
+            found = {entry.name for entry in self.folder.iterdir()}
         except OSError as error:
             raise UserError(f"{self.folder}: nothing can be written here: {error.strerror}") from error
-        if empty:
-            return
+        if not found - {self.work.name, self._jobs.name} and self.record_file.name not in found:
+            return  # nothing, or what was left of a campaign that was killed before it began
         try:
             self.read_record()
         except (UserError, DocumentError) as error:
@@ -82,26 +84,37 @@ class CampaignStore:
                 advice="Choose another folder with --out.",
             ) from error
         if not replace:
-            raise UserError(
-                f"{self.folder}: a campaign lies here already",
-                advice="Choose another folder with --out, or give --replace to delete that campaign.",
-            )
+            raise self._is_taken()
+
+    def _is_taken(self) -> UserError:
+        """A campaign is in the way: how it is, and what can be done about it."""
+        work = WorkFolder(self.work)
+        message, advice = f"{self.folder}: a campaign lies here already", "Choose another folder with --out"
+        if (process := work.conductor()) is not None:
+            return UserError(f"{message}, and is under way (process {process})", advice=f"{advice}.")
+        standing = work.read_standing()
+        if standing is not None and standing.state is not CampaignState.ENDED:
+            message += ", and is not finished"
+            advice = f"To go on with it: fleetmark run --resume {self.folder}\n{advice}"
+        return UserError(message, advice=f"{advice}, or give --replace to delete that campaign.")
 
     def make_room(self, *, replace: bool = False) -> None:
-        """Get the folder ready for a new campaign.
+        """Get the folder ready for a new campaign. Its lock is to be held.
 
         Raises:
             UserError: as `check_room`.
         """
         self.check_room(replace=replace)
-        for path in (self.folder / "jobs", self.raw, self.site, self.work):
+        self.record_file.unlink(missing_ok=True)  # first: what is left then is no campaign any more
+        for path in (self._jobs, self.raw, self.site):
             shutil.rmtree(path, ignore_errors=True)
-        for path in (self.csv, self.rejected, self.record_file):
+        for path in (self.csv, self.rejected):
             path.unlink(missing_ok=True)
+        WorkFolder(self.work).clear()
 
     def job_file(self, machine: str) -> Path:
         """The job of a machine."""
-        return self.folder / "jobs" / f"{machine}.json"
+        return self._jobs / f"{machine}.json"
 
     def machine_file(self, machine: str) -> Path:
         """The description of a machine."""

@@ -10,11 +10,17 @@ __all__ = ["write_atomically"]
 
 
 def write_atomically(
-    path: Path, data: bytes, *, mode: int = 0o644, owner: tuple[int, int] | None = None
+    path: Path,
+    data: bytes,
+    *,
+    mode: int = 0o644,
+    owner: tuple[int, int] | None = None,
+    durable: bool = True,
 ) -> None:
     """Replace `path` by `data` so that a reader, or a crash, sees the old file or the new one.
 
-    The file and its folder are flushed to disk before this returns. The folder is made where it is missing.
+    The file and its folder are flushed to disk before this returns, unless it need not be `durable`: then a
+    power cut may leave the old one. The folder is made where it is missing.
     Root may name the file's `owner`, a user and a group id: it is theirs before it has its name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,11 +33,14 @@ def write_atomically(
                 os.fchown(stream.fileno(), *owner)
             stream.write(data)
             stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                os.fsync(stream.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    if not durable:
+        return
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

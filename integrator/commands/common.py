@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from integrator.config import Campaign, Lab, ModelEntry, load_both
+from integrator.config import Campaign, Lab, ModelEntry, load_both, load_lab
 from integrator.models import PreparedModel, prepare
 from integrator.plan import Plan, make_plan
 from integrator.progress import LiveProgress
@@ -21,6 +20,9 @@ from integrator.topologies import TOPOLOGIES
 from protocol.errors import EXIT_INTERRUPTED, EXIT_USER
 from protocol.result import Status
 
+if TYPE_CHECKING:
+    from integrator.conduct.campaign import Setting
+
 __all__ = [
     "CampaignOption",
     "LabOption",
@@ -28,6 +30,8 @@ __all__ = [
     "errors",
     "plan_from_files",
     "say_where",
+    "setting_of",
+    "show_outcome",
 ]
 
 LabOption = Annotated[Path, typer.Option("--lab", help="The machines: lab.yaml.", show_default=False)]
@@ -56,20 +60,36 @@ def plan_from_files(lab: Path, campaign: Path, console: Console) -> Plan:
     return make_plan(*files, prepared)
 
 
-def carry_through(plan: Plan, out: Path, *, replace: bool) -> None:
+def carry_through(plan: Plan, out: Path, *, replace: bool, lab: Path | None = None) -> None:
     """Conduct a plan, publish what came of it, and say so; leaves with 1 where a test is not ok."""
     # A mistake in a file is told before pandas, Jinja2 and the FTP server are loaded, which takes a second.
     from integrator.conduct.campaign import conduct
+
+    store = CampaignStore(out)
+    setting = setting_of(lab)
+    with LiveProgress(errors()) as progress:
+        complete = conduct(plan, store, progress, setting, replace=replace)
+    show_outcome(store, complete=complete)
+
+
+def setting_of(lab: Path | None) -> Setting:
+    """Where a campaign takes place: as lab.yaml says, or on this computer.
+
+    Raises:
+        ConfigurationError: with every problem of the file.
+    """
+    from integrator.conduct.campaign import Setting
+
+    loaded = load_lab(lab) if lab else None
+    return Setting(CACHE / "agent", loaded, lab_file=lab if loaded else None)
+
+
+def show_outcome(store: CampaignStore, *, complete: bool) -> None:
+    """Publish what a campaign came to, and say so; leaves with 1 where a test is not ok."""
     from integrator.publish import publish
     from integrator.report import format_plain, render_table
 
     console = errors()
-    store = CampaignStore(out)
-    # A closed terminal and a service manager ask for the same as Ctrl-C, and lose as little.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
-    with LiveProgress(console) as progress:
-        complete = conduct(plan, store, progress, cache=CACHE / "agent", replace=replace)
     table = publish(store)
     output = Console(highlight=False)
     if output.is_terminal:
@@ -79,10 +99,14 @@ def carry_through(plan: Plan, out: Path, *, replace: bool) -> None:
     output.file.flush()
     say_where(store, console)
     if not complete:
+        console.print(f"To go on: fleetmark run --resume {store.folder}", soft_wrap=True)
         raise typer.Exit(EXIT_INTERRUPTED)
     bad = int((table["status"] != Status.OK.value).sum())
     if bad:
         console.print(f"{bad} of {len(table)} tests are not ok; the table says why.")
+        if store.read_record().absent:
+            words = "What was not run can be tried again: fleetmark run --resume"
+            console.print(f"{words} {store.folder}", soft_wrap=True)
         raise typer.Exit(EXIT_USER)
 
 

@@ -74,7 +74,7 @@ def doctor(
 def _look_at(path: Path, names: list[str], *, send_images: bool, everything: bool, as_json: bool) -> None:
     """Examine a lab and print what was found; leaves with 1 where a machine would fail."""
     from integrator.config import load_lab
-    from integrator.doctor.examine import ImageSender, examine
+    from integrator.doctor.examine import ImageSender, ask_passwords, examine
     from integrator.doctor.finding import Health
     from integrator.doctor.table import lab_report, summary
 
@@ -88,6 +88,7 @@ def _look_at(path: Path, names: list[str], *, send_images: bool, everything: boo
     machines = [machine for machine in lab.machines if not names or machine.name in names]
     console = errors()
     sender = ImageSender(CACHE / "images", console.print) if send_images else None
+    passwords = ask_passwords(machines)
     with console.status(f"Asking {counted(len(machines), 'machine')}") as status:
         finished: list[str] = []
 
@@ -96,7 +97,7 @@ def _look_at(path: Path, names: list[str], *, send_images: bool, everything: boo
             status.update(f"Asked {len(finished)} of {counted(len(machines), 'machine')}")
 
         try:
-            found = examine(lab, machines, send=sender, done=done)
+            found = examine(lab, machines, passwords, send=sender, done=done)
         finally:
             if sender:
                 sender.close()

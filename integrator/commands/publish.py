@@ -26,13 +26,18 @@ def publish(
 ) -> None:
     """Write results.csv and the site of a campaign again, from its raw results; with --to, copy the site.
 
+    At any time: of a campaign that is under way or was interrupted, what is there, marked as partial. What
+    lies on a lab's own server is fetched by `fleetmark collect`.
+
     Examples:  fleetmark publish out/demo   ·   fleetmark publish out/demo --to sftp://www@host/srv/www/bench
     """
     from integrator import publish as publishing
+    from integrator.gather import gather_here
     from integrator.publish_to import bring, destination_of
 
     destination = destination_of(to, branch)
     store = CampaignStore(folder)
+    gather_here(store, store.read_record())
     table = publishing.publish(store)
     say_where(store, errors())
     if destination:

@@ -1,69 +1,74 @@
-"""A campaign from its plan to its results: serve, deliver, start, watch, collect."""
+"""A campaign from its plan to its results: serve, deliver, drive the machines, collect."""
 
 from __future__ import annotations
 
-import shutil
-import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
-from ftp_server.permissions import Role
-from ftp_server.server import FtpServer
 from integrator.collect import collect
-from integrator.conduct.news import News, Stored
+from integrator.conduct.audience import Audience, Relay
+from integrator.conduct.board import Board
+from integrator.conduct.crew import Crew
+from integrator.conduct.deadlines import Deadlines
+from integrator.conduct.interrupts import Interrupts
+from integrator.conduct.serving import EmbeddedServer, LabServer, Serving
 from integrator.conduct.standing import MachineState, Standing
-from integrator.conduct.watch import Watch
-from integrator.deliver import deliver
-from integrator.launch.local import LocalAgent
+from integrator.conduct.state import CampaignState, Undertaking, WorkFolder
+from integrator.conduct.supervise import INTERRUPTED, Patience
+from integrator.config import Lab
+from integrator.config.lab import LabMachine
+from integrator.config.server import ServerSection
+from integrator.deliver import deliver, deliver_results
+from integrator.launch.choose import choose_launcher
+from integrator.launch.interface import Launcher
+from integrator.launch.local import LocalLauncher
+from integrator.launch.logins import Passwords
 from integrator.plan import Plan
 from integrator.store import CampaignRecord, CampaignStore
 from integrator.words import counted
-from protocol.errors import DocumentError, NewerDocumentError
 from protocol.job import Job
-from protocol.status import Heartbeat
 from protocol.transfer import TransferClient
 
-__all__ = ["Audience", "conduct"]
+__all__ = ["Audience", "Setting", "conduct", "go_on"]
 
-_STOP_TIMEOUT_S = 30.0
-_SAID_AT_THE_END = {MachineState.FINISHED, MachineState.FAILED}
+_PATIENCE = Patience()
 
 
-class Audience(Protocol):
-    """Whoever wants to know how a campaign goes."""
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where a campaign takes place."""
 
-    def say(self, sentence: str) -> None:
-        """Something happened."""
-
-    def start(self, job: Job) -> None:
-        """A machine's job begins."""
-
-    def hear(self, heartbeat: Heartbeat) -> None:
-        """An agent said something new."""
-
-    def stand(self, machine: str, standing: Standing) -> None:
-        """A machine is now in another state, or the campaign is over."""
+    cache: Path
+    """Where local agents keep models from one campaign to the next."""
+    lab: Lab | None = None
+    """None: every machine is this one, and the server is inside the integrator."""
+    lab_file: Path | None = None
+    launchers: Mapping[str, Callable[[], Launcher]] | None = None
+    """How the agents are started; None: as the lab says."""
+    patience: Patience = _PATIENCE
 
 
 def conduct(
-    plan: Plan, store: CampaignStore, audience: Audience, *, cache: Path, replace: bool = False
+    plan: Plan, store: CampaignStore, audience: Audience, setting: Setting, *, replace: bool = False
 ) -> bool:
-    """Carry out a plan on this machine; whether it was carried out to its end.
+    """Carry out a plan; whether it was carried out to its end.
 
-    The FTPS server runs in this process on a free port of the loopback interface; each agent is a process
-    that knows nothing but its account. Agents run one after another, because they share the hardware that
-    they measure. Ctrl-C stops the agent; what was measured is collected all the same.
+    Machines work side by side, those that are this computer one after another. Ctrl-C lets them finish the
+    runs under way, a second one ends them; what was measured is collected all the same.
 
     Args:
         plan: What to do.
         store: Where it is kept; an earlier campaign there gives way with `replace`.
         audience: Who hears how it goes.
-        cache: Where the agents keep models from one campaign to the next.
+        setting: Where it takes place.
         replace: Whether a campaign that lies in the store's folder may be deleted.
 
     Raises:
-        UserError: the store's folder holds something else, or a campaign that is not to be replaced.
-        TransferError: the embedded server could not be reached.
+        UserError: the store's folder holds something else, or a campaign that is not to be replaced; the
+            server cannot be had.
+        TransferError: the server could not be reached.
     """
     record = CampaignRecord(
         campaign=plan.campaign,
@@ -72,98 +77,137 @@ def conduct(
         created_at=plan.created_at,
         machines=tuple(job.machine for job in plan.jobs),
     )
-    store.make_room(replace=replace)
-    store.write_plan(record, plan.jobs)
-    absent: dict[str, str] = {}
-    standings = dict.fromkeys(record.machines, Standing(MachineState.WAITING))
-    interrupted = False
-    news = News(store.work / "server")
-    with (
-        FtpServer(store.work / "server", on_stored=news.stored) as server,
-        TransferClient(server.add_account("integrator", Role.INTEGRATOR)) as client,
-    ):
-        try:
-            what = f"{counted(len(plan.models), 'model')} and {counted(len(plan.jobs), 'job')}"
-            audience.say(f"Sending {what} to the FTP server")
-            deliver(plan, client)
-            for job in plan.jobs:
-                absent[job.machine] = _run_agent(job, server, news, store, audience, standings, cache=cache)
-        except KeyboardInterrupt:
-            interrupted = True
-            audience.say("Interrupted; collecting what was measured")
-            left = dict.fromkeys(record.machines, "the campaign was interrupted before this test was run")
-            absent = left | {machine: why for machine, why in absent.items() if not why}
-        collect(record, store, client)
-    for machine, standing in standings.items():
-        audience.stand(machine, standing)
-    if not interrupted and not any(absent.values()):
-        shutil.rmtree(store.work / "server", ignore_errors=True)  # everything on it is here now
-    store.write_record(record.model_copy(update={"absent": {m: why for m, why in absent.items() if why}}))
-    return not interrupted
+    store.check_room(replace=replace)
+    work = WorkFolder(store.work)
+    with work.held():
+        store.make_room(replace=replace)
+        work.write_undertaking(_undertaking(plan, setting))
+        store.write_plan(record, plan.jobs)
+        return _Campaign(plan, record, store, work, audience, setting).carry_out(fresh=True)
 
 
-def _run_agent(
-    job: Job,
-    server: FtpServer,
-    news: News,
-    store: CampaignStore,
-    audience: Audience,
-    standings: dict[str, Standing],
-    *,
-    cache: Path,
-) -> str:
-    """Start an agent and watch it to its end; why results are missing, or nothing."""
-    audience.start(job)
-    ear = _Ear(job, audience)
-    account = server.add_account(job.machine, Role.MACHINE)
-    agent = LocalAgent(account, store.work / "agents" / job.machine, cache=cache)
-    threading.Thread(target=_wake_after, args=(agent, news), daemon=True).start()
-    try:
-        while agent.exit_code() is None:
-            ear.hear(news.wait(ear.watch.silent_in_s()))
-    except BaseException:
-        agent.ask_to_stop()
-        raise
-    finally:
-        agent.wait(_STOP_TIMEOUT_S)
-        for stored in news.rest():
-            ear.hear(stored)
-        exit_code = agent.exit_code() or 0
-        standings[job.machine] = ear.watch.standing_without(exit_code)
-    return ear.watch.ending(exit_code, agent.last_words())
+def go_on(
+    plan: Plan, record: CampaignRecord, store: CampaignStore, audience: Audience, setting: Setting
+) -> bool:
+    """Carry out what is missing of a campaign that lies in the store's folder; as `conduct`.
+
+    The lock of the folder has to be held.
+    """
+    return _Campaign(plan, record, store, WorkFolder(store.work), audience, setting).carry_out(fresh=False)
 
 
-def _wake_after(agent: LocalAgent, news: News) -> None:
-    agent.wait_for_end()
-    news.wake()
+def _undertaking(plan: Plan, setting: Setting) -> Undertaking:
+    limits = plan.limits
+    times = (limits.machine_deadline, limits.campaign_deadline)
+    machine_s, campaign_s = (time.total_seconds() if time else None for time in times)
+    return Undertaking(
+        campaign=plan.campaign,
+        lab_file=str(setting.lab_file.resolve()) if setting.lab_file else None,
+        models={model.ref.sha256: str(model.folder.resolve()) for model in plan.models},
+        machine_deadline_s=machine_s,
+        campaign_deadline_s=campaign_s,
+        restarts=limits.restarts,
+    )
 
 
-class _Ear:
-    """Tells the audience what is new of one machine."""
+class _Campaign:
+    def __init__(
+        self,
+        plan: Plan,
+        record: CampaignRecord,
+        store: CampaignStore,
+        work: WorkFolder,
+        audience: Audience,
+        setting: Setting,
+    ) -> None:
+        self._plan = plan
+        self._record = record
+        self._store = store
+        self._work = work
+        self._setting = setting
+        self._board = Board(plan.campaign, work, audience, record.machines)
+        self._relay = Relay(self._board)
+        self._passwords = Passwords()
 
-    def __init__(self, job: Job, audience: Audience) -> None:
-        self.watch = Watch(job)
-        self._machine = job.machine
-        self._audience = audience
-        self._before: MachineState | None = None
-        self._complained = False
-        self._look()
-
-    def hear(self, stored: Stored | None) -> None:
-        """Take a heartbeat, or look at the clock."""
-        if stored is not None and stored.path == self.watch.path:
+    def carry_out(self, *, fresh: bool) -> bool:
+        """Have it done; a `fresh` campaign has nothing to show yet."""
+        absent: dict[str, str] = {}
+        complete = False
+        with Interrupts() as interrupts, self._serving() as serving, serving.client() as client:
+            self._board.write(CampaignState.RUNNING)
+            self._store.write_record(self._record.model_copy(update={"absent": {}}))
             try:
-                self._audience.hear(self.watch.hear(stored))
-            except DocumentError as error:
-                if not self._complained:
-                    newer = isinstance(error, NewerDocumentError)
-                    advice = ". Update fleetmark on the integrator." if newer else ""
-                    self._audience.say(f"{self._machine}: its heartbeat is not taken: {error}{advice}")
-                self._complained = True
-        self._look()
+                jobs = self._deliver(client, fresh=fresh)
+                crew = self._crew(jobs, serving)
+                absent = crew.reasons
+                complete = crew.work(interrupts)
+            except KeyboardInterrupt:
+                absent = absent or dict.fromkeys(self._record.machines, INTERRUPTED)
+            finally:
+                # What is known is kept, also where the server is away now: nothing of it is lost.
+                absent = {machine: why for machine, why in absent.items() if why}
+                self._store.write_record(self._record.model_copy(update={"absent": absent}))
+                self._board.write(CampaignState.ENDED if complete else CampaignState.INTERRUPTED)
+            if not complete:
+                self._board.say("Interrupted; collecting what was measured")
+            collect(self._record, self._store, client)
+        if complete and not absent:
+            serving.forget()
+        return complete
 
-    def _look(self) -> None:
-        now = self.watch.standing()
-        if now.state is not self._before and now.state not in _SAID_AT_THE_END:
-            self._audience.stand(self._machine, now)
-        self._before = now.state
+    def _deliver(self, client: TransferClient, *, fresh: bool) -> tuple[Job, ...]:
+        """Put on the server what is missing there; the jobs of machines that have something left to do."""
+        jobs = self._plan.jobs
+        what = f"{counted(len(self._plan.models), 'model')} and {counted(len(jobs), 'job')}"
+        self._board.say(f"Sending {what} to the FTP server")
+        deliver(self._plan, client)
+        if fresh:
+            return jobs
+        done = {job.machine: deliver_results(job, self._store, client) for job in jobs}
+        left = tuple(job for job in jobs if done[job.machine] < len(job.schedule))
+        for job in jobs:
+            if job not in left:
+                count = len(job.schedule)
+                self._board.stand(job.machine, Standing(MachineState.FINISHED, count, count))
+        return left
+
+    def _crew(self, jobs: Sequence[Job], serving: Serving) -> Crew:
+        here = [job for job in jobs if self._is_here(job.machine)]
+        turns = [here] if here else []
+        turns += [[job] for job in jobs if job not in here]
+        limits = self._plan.limits
+        return Crew(
+            turns,
+            {job.machine: self._launcher(job.machine) for job in jobs},
+            serving,
+            self._relay,
+            deadlines=Deadlines.of(limits, time.monotonic()),
+            patience=replace(self._setting.patience, restarts=limits.restarts),
+        )
+
+    def _serving(self) -> Serving:
+        machines, lab = self._record.machines, self._setting.lab
+        section = lab.server if lab else ServerSection()
+        if section.account is not None:
+            accounts = {machine.name: machine.account for machine in lab.machines} if lab else {}
+            ours = {name: accounts.get(name) for name in machines}
+            return LabServer(section.account, ours, say=self._relay.say)
+        movable = all(self._is_here(machine) for machine in machines)
+        return EmbeddedServer(self._work.server, machines, section, movable=movable)
+
+    def _is_here(self, machine: str) -> bool:
+        """Whether the machine is this computer: such machines share hardware."""
+        entry = self._entry(machine)
+        return self._setting.launchers is None and (entry is None or entry.start == "local")
+
+    def _launcher(self, machine: str) -> Callable[[], Launcher]:
+        if self._setting.launchers is not None:
+            return self._setting.launchers[machine]
+        work, cache, entry = self._work.agents / machine, self._setting.cache, self._entry(machine)
+        if entry is None:
+            return lambda: LocalLauncher(work, cache=cache)
+        return lambda: choose_launcher(entry, work=work, cache=cache, passwords=self._passwords)
+
+    def _entry(self, machine: str) -> LabMachine | None:
+        lab = self._setting.lab
+        return next((entry for entry in lab.machines if entry.name == machine), None) if lab else None

@@ -1,4 +1,4 @@
-"""What reaches an integrator that serves the machines itself, without its asking."""
+"""What reaches the integrator from the machines: told by the server inside it, or asked for elsewhere."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class News:
     heartbeat is read when it is stored, before the agent has its answer and so before its run begins.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path | None = None) -> None:
+        self._root = root or Path()
         self._queue: queue.SimpleQueue[Stored | None] = queue.SimpleQueue()
 
     def stored(self, path: PurePosixPath) -> None:
@@ -52,7 +52,11 @@ class News:
             at = datetime.fromtimestamp(os.lstat(file).st_mtime, UTC)
         except OSError:
             return  # replaced already: the next one is news too
-        self._queue.put(Stored(path, at, content))
+        self.tell(Stored(path, at, content))
+
+    def tell(self, stored: Stored) -> None:
+        """Hand a heartbeat over."""
+        self._queue.put(stored)
 
     def wake(self) -> None:
         """Let whoever waits look around."""

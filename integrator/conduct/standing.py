@@ -30,6 +30,8 @@ class MachineState(StrEnum):
     RUNNING = "running"
     SILENT = "silent"
     """Its agent should have been heard, and was not."""
+    TROUBLE = "trouble"
+    """Its agent or the machine itself is gone, or does not answer; it is tried again."""
     FINISHED = "finished"
     FAILED = "failed"
 
@@ -44,6 +46,8 @@ class Standing:
     since: datetime | None = None
     """By the server's clock, when the last heartbeat was stored."""
     detail: str = ""
+    failed: int = 0
+    """Runs, of those done, that are not ok."""
 
     def __str__(self) -> str:
         count = f"{self.done} of {self.total}"
@@ -51,6 +55,8 @@ class Standing:
             return f"running {count}"
         if self.state is MachineState.SILENT and self.since:
             return f"silent since {self.since:%Y-%m-%d %H:%M:%S} UTC, {count} done"
+        if self.state is MachineState.TROUBLE:
+            return f"trouble, {count} done, tried again: {self.detail}"
         if self.state is MachineState.FINISHED:
             return f"finished, {counted(self.done, 'run')}"
         if self.state is MachineState.FAILED:
@@ -78,7 +84,7 @@ def standing(heartbeat: Heartbeat | None, stored: datetime | None, now: datetime
     else:
         limit = silent_from(heartbeat, stored)
         state = MachineState.SILENT if limit is not None and now > limit else MachineState.RUNNING
-    return Standing(state, heartbeat.done, heartbeat.total, stored, heartbeat.detail)
+    return Standing(state, heartbeat.done, heartbeat.total, stored, heartbeat.detail, heartbeat.failed)
 
 
 def silent_from(heartbeat: Heartbeat | None, stored: datetime | None) -> datetime | None:

@@ -112,7 +112,9 @@ class View:
     """Runs are left, for an agent with another release."""
     halt: Halt = Halt.NO
     others: bool = False
-    """Other machines are still at work."""
+    """Other machines are at work."""
+    deaf: bool = False
+    """The FTP server is away: nobody can be heard, and no agent could begin."""
 
 
 class _Phase(Enum):
@@ -149,6 +151,8 @@ class Supervisor:
         self._looked_at = float("-inf")
         self._reached = False
         self._most_done = 0
+        self._progressed = False
+        """A result came since the last start."""
         self._troubles = 0
         self._since: float | None = None
         """The first trouble of the row."""
@@ -169,6 +173,7 @@ class Supervisor:
         """An agent was started, or one that runs already was taken over."""
         self._phase, self._started_at, self._reached = _Phase.STARTED, now, True
         self._asked_at = self._finished_at = None
+        self._progressed = False
         self._looked_at = now
         self.starts += 1
 
@@ -209,6 +214,7 @@ class Supervisor:
         """What to do at the moment `now`."""
         if view.done > self._most_done:
             self._most_done, self._troubles, self._since = view.done, 0, None
+            self._progressed = True
         if self._phase is _Phase.OVER:
             return Step(Do.END, reason=self._ending or "")
         decide = {_Phase.TO_START: self._to_start, _Phase.STARTED: self._started, _Phase.AWAY: self._away}
@@ -219,6 +225,8 @@ class Supervisor:
             return self._over(reason)
         if self._has_had_enough(view, now):
             return self._over(self._given_up())
+        if view.deaf:
+            return self._sleep(now + self._patience.first_pause_s, detail="the FTP server does not answer")
         return Step(Do.START) if now >= self._not_before else self._pause()
 
     def _started(self, view: View, now: float) -> Step:
@@ -265,10 +273,13 @@ class Supervisor:
             if not view.more:
                 return self._over("")
             self._not_before = now
+            if not self._progressed:
+                self._trouble(now, _Trouble.ENDED, f"its agent has another OpenVINO than {view.detail}")
             return self._to_start(view, now)
         if reason := self._ending or self._has_to_stop(view, now):
             return self._over(reason)
-        self._trouble(now, _Trouble.TAKEN if view.taken else _Trouble.ENDED, _how_it_left(view))
+        if not view.deaf:  # without a server no agent can go on for long
+            self._trouble(now, _Trouble.TAKEN if view.taken else _Trouble.ENDED, _how_it_left(view))
         return self._to_start(view, now)
 
     def _elsewhere(self, view: View, now: float) -> Step:
@@ -329,11 +340,8 @@ class Supervisor:
 
     def _overdue_s(self, view: View, now: float) -> float:
         """For how long something should have been heard; negative: not yet."""
-        if view.overdue_s is not None:
-            return view.overdue_s
-        if view.said is None:
-            return now - self._started_at - self._patience.first_word_s
-        return float("-inf")
+        unheard = now - self._started_at - self._patience.first_word_s if view.said is None else None
+        return min((time for time in (view.overdue_s, unheard) if time is not None), default=float("-inf"))
 
     def _trouble(self, now: float, kind: _Trouble, why: str) -> None:
         self._since = now if self._since is None else self._since

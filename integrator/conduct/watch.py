@@ -53,24 +53,7 @@ class Watch:
             return None
         return max(_SHORTEST_WAIT_S, (limit - now).total_seconds())
 
-    def standing_without(self, exit_code: int) -> Standing:
-        """Where the machine is when its agent has left."""
-        if self.heartbeat and self.heartbeat.state in _LEFT_IN_ORDER:
-            return self.standing()
-        done, total = (self.heartbeat.done, self.heartbeat.total) if self.heartbeat else (0, 0)
-        detail = f"the agent ended with code {exit_code}"
-        return Standing(MachineState.FAILED, done, total, self._stored, detail)
-
-    def ending(self, exit_code: int, last_words: str) -> str:
-        """Why an agent that left left results missing; empty where it finished its job."""
-        said = self.heartbeat
-        if said and said.state is AgentState.FINISHED:
-            return ""
-        if said and said.state is AgentState.STOPPED:
-            return "the campaign was stopped before this test was run"
-        if said and said.state is AgentState.HANDED_OVER:
-            return f"no agent with OpenVINO {said.detail} came to carry out this test"
-        if said and said.state is AgentState.FAILED:
-            return f"the agent gave up: {said.detail}"
-        said_last = last_words or "(none)"
-        return f"the agent ended with code {exit_code}; its last words:\n{said_last}"
+    def overdue_s(self) -> float | None:
+        """For how long something should have been heard; negative: in so long; None: never."""
+        limit = silent_from(self.heartbeat, self._stored)
+        return None if limit is None else (datetime.now(UTC) - limit).total_seconds()

@@ -28,11 +28,6 @@ def _at_the_server(lab: Lab, machine: LabMachine) -> Iterator[tuple[KeyPath, str
     if lab.server.account is None:
         if machine.account is not None:
             yield ("account",), "the server inside the integrator makes its accounts itself; remove this key"
-        if starts_itself:
-            yield (
-                ("start",),
-                "an agent that waits has a hand-over file of the lab's own server; give server.account",
-            )
         if machine.docker and is_loopback(lab.server.host):
             yield from _out_of_reach(lab, machine)
     elif starts_itself:

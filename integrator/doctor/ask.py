@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from integrator.config.lab import LabMachine
@@ -67,11 +69,12 @@ def host_by(run: Callable[[], bytes]) -> HostSaid:
 def ask_here(machine: LabMachine, point: MeetingPoint) -> Answers:
     """This computer, on which the agent is a process beside the integrator."""
     host = Question("reading /proc and /sys", lambda: host_here(()))
-    inside = Question("listing OpenVINO's devices", _devices_here)
     server = Question(
         "connecting to the FTP server", lambda: doors_reached(machine, point, from_here, "from here")
     )
     said = host.within(_HOST_TIMEOUT_S)
+    # Only now: it would be the other load which is looked for.
+    inside = Question("listing OpenVINO's devices", _devices_here)
     seen = inside.within(_DEVICES_TIMEOUT_S)
     return Answers(
         connection=Connection(),
@@ -119,8 +122,19 @@ def inside_of(text: str) -> Inside:
 
 
 def host_here(devices: tuple[str, ...]) -> HostSaid:
-    """What this computer's own system says."""
-    return host_by(lambda: _run_here(devices))
+    """What this computer's own system says. What this process itself uses meanwhile is no other load."""
+    began, used = time.monotonic(), time.process_time()
+    host, clock = host_by(lambda: _run_here(devices))
+    own = (time.process_time() - used) / (time.monotonic() - began)
+    if host.busy_share is None or not host.processors:
+        return host, clock
+    share = max(0.0, host.busy_share - own / host.processors)
+    others = tuple((name, cores) for name, cores in host.busy if name != _own_name())
+    return replace(host, busy_share=share, busy=others), clock
+
+
+def _own_name() -> str:
+    return Path("/proc/self/comm").read_text().strip()
 
 
 def _run_here(devices: tuple[str, ...]) -> bytes:

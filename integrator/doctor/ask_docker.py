@@ -74,10 +74,18 @@ class DockerAsk:
         host = self._ask_host(ssh)
         server = Question("going to the FTP server", lambda: _server(ssh, machine, point)) if ssh else None
         said = engine.within(_ENGINE_TIMEOUT_S)
-        image, inside = self._image_and_inside(machine, point, said)
+        # It is watched before anything is sent or started: that would be the load which is looked for.
+        if self.send and host:
+            host.within(_HOST_TIMEOUT_S)
+        image = self._image_within(said)
+        host_said = host.within(_HOST_TIMEOUT_S) if host else None
+        inside = None
+        if isinstance(image, ImageAnswer) and image.there:
+            looking = Question("looking from inside a container", lambda: self._inside(machine, point))
+            inside = looking.within(_INSIDE_TIMEOUT_S)
         return _together(
             Answers(connection, engine=said, image=image),
-            host.within(_HOST_TIMEOUT_S) if host else None,
+            host_said,
             server.within(_HOST_TIMEOUT_S) if server else None,
             inside,
         )
@@ -106,17 +114,12 @@ class DockerAsk:
         with self.engine.asked("asking for its version") as client:
             return EngineAnswer(str(client.version()["Version"]))
 
-    def _image_and_inside(
-        self, machine: LabMachine, point: MeetingPoint, engine: EngineAnswer | Trouble
-    ) -> tuple[ImageAnswer | Trouble | None, _InsideSaid | Trouble | None]:
+    def _image_within(self, engine: EngineAnswer | Trouble) -> ImageAnswer | Trouble | None:
         if isinstance(engine, Trouble):
-            return None, None
-        seconds = _SEND_TIMEOUT_S if self.send else _ENGINE_TIMEOUT_S
-        image = Question("looking for the image", self._image).within(seconds)
-        if isinstance(image, Trouble) or not image.there:
-            return image, None
-        inside = Question("looking from inside a container", lambda: self._inside(machine, point))
-        return image, inside.within(_INSIDE_TIMEOUT_S)
+            return None
+        return Question("looking for the image", self._image).within(
+            _SEND_TIMEOUT_S if self.send else _ENGINE_TIMEOUT_S
+        )
 
     def _image(self) -> ImageAnswer:
         if image_id(self.engine, self.image) is not None:
@@ -129,7 +132,7 @@ class DockerAsk:
             return ImageAnswer(self.image, there=False, trouble=trouble_of(error))
 
     def _ask_host(self, ssh: Ssh | None) -> Question[HostSaid] | None:
-        """By ssh, or at once where the engine is this computer's; over TCP there is no way but the container."""
+        """By ssh, or at once where the engine is this computer's; over TCP only the container tells."""
         if ssh is not None:
             return Question("reading /proc and /sys", lambda: self._host(ssh))
         if self.start.address.kind == "unix":
@@ -183,7 +186,7 @@ def _together(
     )
 
 
-class _NotForwardedError(OSError):
+class _NotForwardedError(Exception):
     """sshd may not connect for us, which says nothing of the way."""
 
 

@@ -23,9 +23,9 @@ from integrator.launch.engine import Engine
 from integrator.launch.image import send_image
 from integrator.launch.image_file import ImageFile, save_image
 from integrator.launch.logins import Passwords
-from protocol.errors import FleetmarkError
+from protocol.errors import FleetmarkError, UserError
 
-__all__ = ["ImageSender", "examine"]
+__all__ = ["ImageSender", "ask_passwords", "examine"]
 
 _AT_ONCE = 64
 """Machines that are asked at a time: a lab has seldom more, and each takes some threads and a connection."""
@@ -61,7 +61,7 @@ class ImageSender:
         with self._places:
             self._told(f"Sending {image} to {engine}: {file.size / (1 << 20):.0f} MiB")
             began = time.monotonic()
-            send_image(engine, file, lambda _done, _total: None)
+            send_image(engine, file, _in_quarters(lambda part: self._told(f"{engine}: {part} % of {image}")))
             return time.monotonic() - began
 
     def close(self) -> None:
@@ -69,18 +69,50 @@ class ImageSender:
         self._here.close()
 
 
+def _in_quarters(told: Callable[[int], None]) -> Callable[[int, int], None]:
+    """Turns bytes into 25, 50 and 75 percent, each told once."""
+    said = 0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal said
+        part = 25 * (4 * done // total) if total else 0
+        if said < part < 100:  # noqa: PLR2004  # the end is told by what comes next
+            said = part
+            told(part)
+
+    return progress
+
+
+def ask_passwords(machines: Sequence[LabMachine]) -> Passwords:
+    """Ask in the terminal for what lab.yaml says is to be asked, before any deadline runs.
+
+    Where there is no terminal, the machine's own login says so.
+    """
+    passwords = Passwords()
+    for machine in machines:
+        if machine.docker and machine.docker.prompt:
+            with suppress(UserError):
+                passwords.ask(f"{machine.docker.address.user}@{machine.docker.address.host}")
+    return passwords
+
+
 def examine(
-    lab: Lab, machines: Sequence[LabMachine], *, send: Send | None = None, done: Told = lambda _: None
+    lab: Lab,
+    machines: Sequence[LabMachine],
+    passwords: Passwords,
+    *,
+    send: Send | None = None,
+    done: Told = lambda _: None,
 ) -> LabHealth:
     """Ask and judge machines of a lab, all at once; in the order of lab.yaml.
 
     Args:
         lab: The lab.
         machines: Those of its machines that are asked.
+        passwords: What was asked for in the terminal.
         send: Sends images that are missing; None: they are only told.
         done: Told the name of each machine that is finished.
     """
-    passwords = Passwords()
     places = threading.Semaphore(_AT_ONCE)
     with meeting_point(lab) as point:
         asked = [_begin(machine, point, passwords, send, places, done) for machine in machines]

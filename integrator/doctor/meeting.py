@@ -15,11 +15,12 @@ from integrator.config.server import ServerSection
 from integrator.doctor.answers import ServerAnswer, Trouble
 from protocol.account import Account
 from protocol.errors import FleetmarkError, UserError
-from protocol.transfer import TransferClient
+from protocol.transfer import Deadline, TransferClient
 
 __all__ = ["Door", "MeetingPoint", "knock", "meeting_point", "seen"]
 
 KNOCK_TIMEOUT_S = 10.0
+_OWN_SERVER_S = 15.0
 _MAX_GREETING = 200
 _FTP_GREETING = "220"
 
@@ -81,7 +82,7 @@ def _own(file: Path) -> MeetingPoint:
     account = Account.read(file)
     try:
         with TransferClient(account) as client:
-            client.list(PurePosixPath("/"))
+            client.list(PurePosixPath("/"), deadline=Deadline(_OWN_SERVER_S))
     except FleetmarkError as error:
         return MeetingPoint((), own=True, trouble=Trouble(str(error), error.advice))
     return MeetingPoint((Door(account.host, account.port, _FTP_GREETING),), own=True)

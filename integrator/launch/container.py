@@ -15,6 +15,7 @@ from docker.errors import APIError, NotFound
 
 from integrator.config.docker_start import DockerStart
 from integrator.launch import container_settings as settings
+from integrator.launch import engine_errors
 from integrator.launch.engine import Engine
 from integrator.launch.hardware import cpus_of_node, groups_of_devices
 from integrator.launch.image import image_id
@@ -69,23 +70,12 @@ class DockerLauncher:
         if cpus is None and self._start.numa_node is not None:
             cpus = cpus_of_node(self._engine, image, self._start.numa_node)
         groups = groups_of_devices(self._engine, image, self._start.devices)
-        with self._engine.asked("making the agent's container") as client:
-            host = client.create_host_config(
-                **settings.host_settings(self._start, self._machine, cpus=cpus, groups=groups)
-            )
-            made = client.create_container(
-                image,
-                name=self._name,
-                host_config=host,
-                **settings.container_settings(self._start, self._machine, order),
-            )
         try:
-            self._hand_over(made["Id"], order)
-            with self._engine.asked("starting the agent's container") as client:
-                client.start(made["Id"])
-        except BaseException:
-            self._quietly(lambda client: client.remove_container(made["Id"], force=True))
-            raise
+            self._begin(image, order, cpus, groups, settings.CAPABILITIES)
+        except FleetmarkError as error:
+            if not engine_errors.is_want_of_capabilities(error):
+                raise
+            self._begin(image, order, cpus, groups, ())  # of an engine in a container, for one
 
     def status(self) -> AgentStatus:
         """See `Launcher.status`."""
@@ -155,6 +145,35 @@ class DockerLauncher:
         """See `Launcher.close`; a `wait` under way ends."""
         self._closed.set()
         self._engine.close()
+
+    def _begin(
+        self,
+        image: str,
+        order: Order,
+        cpus: str | None,
+        groups: tuple[int, ...],
+        capabilities: tuple[str, ...],
+    ) -> None:
+        """Make the container and start it; nothing is left of it where that fails."""
+        with self._engine.asked("making the agent's container") as client:
+            host = client.create_host_config(
+                **settings.host_settings(
+                    self._start, self._machine, cpus=cpus, groups=groups, capabilities=capabilities
+                )
+            )
+            made = client.create_container(
+                image,
+                name=self._name,
+                host_config=host,
+                **settings.container_settings(self._start, self._machine, order),
+            )
+        try:
+            self._hand_over(made["Id"], order)
+            with self._engine.asked("starting the agent's container") as client:
+                client.start(made["Id"])
+        except BaseException:
+            self._quietly(lambda client: client.remove_container(made["Id"], force=True))
+            raise
 
     def _inspect(self) -> dict[str, Any] | None:
         try:

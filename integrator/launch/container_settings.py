@@ -16,6 +16,7 @@ from integrator.launch.interface import Order
 
 __all__ = [
     "CAMPAIGN_LABEL",
+    "CAPABILITIES",
     "LABELS_OF_THE_SAME",
     "WORK",
     "container_name",
@@ -39,6 +40,11 @@ ORDER_LABEL = "fleetmark.order"
 OPENVINO_LABEL = "fleetmark.openvino"
 LABELS_OF_THE_SAME = (CAMPAIGN_LABEL, MACHINE_LABEL, OPENVINO_LABEL)
 """A container with the same values is that of the same order, whichever start it was."""
+
+CAPABILITIES = ("SYS_NICE",)
+"""Without it Docker's seccomp profile forbids `mbind`, by which OpenVINO's CPU plugin puts weights into the
+memory of the socket that computes with them: a machine with several sockets would be slower inside than
+outside. The agent is not root and may not become it, so it gets the system calls and not the capability."""
 
 _MAX_ACCOUNT_BYTES = 1 << 20
 
@@ -65,8 +71,9 @@ def is_ours(found: dict[str, Any]) -> bool:
 
 def container_settings(start: DockerStart, machine: str, order: Order) -> dict[str, Any]:
     """What `create_container` is given beside the host's settings. The image's entry point is the agent."""
+    once = ("--once", "--campaign", order.campaign, "--hand-over")
     return {
-        "command": ["--account", f"{WORK}/{ACCOUNT_NAME}", "--work", WORK, "--once", "--hand-over"],
+        "command": ["--account", f"{WORK}/{ACCOUNT_NAME}", "--work", WORK, *once],
         "environment": dict(start.environment),
         "labels": labels(machine, order),
         "hostname": None if start.network == "host" else machine.replace("_", "-")[:63],
@@ -77,7 +84,12 @@ def container_settings(start: DockerStart, machine: str, order: Order) -> dict[s
 
 
 def host_settings(
-    start: DockerStart, machine: str, *, cpus: str | None, groups: tuple[int, ...]
+    start: DockerStart,
+    machine: str,
+    *,
+    cpus: str | None,
+    groups: tuple[int, ...],
+    capabilities: tuple[str, ...] = CAPABILITIES,
 ) -> dict[str, Any]:
     """What `create_host_config` is given.
 
@@ -86,9 +98,11 @@ def host_settings(
         machine: The machine's name.
         cpus: CPUs that the container may use; None: all.
         groups: Groups, by number, that may open the devices.
+        capabilities: Those of `CAPABILITIES` that the engine can give.
     """
     return {
         "binds": [f"{start.volume_for(machine)}:{WORK}"],
+        "cap_add": list(capabilities),
         "cap_drop": ["ALL"],
         "cpuset_cpus": cpus,
         "cpuset_mems": None if start.numa_node is None else str(start.numa_node),

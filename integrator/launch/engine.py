@@ -5,21 +5,25 @@ from __future__ import annotations
 import math
 import os
 import pwd
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import Any
 
 import requests
 from docker.api.client import APIClient
 from docker.constants import DEFAULT_DOCKER_API_VERSION
 from docker.errors import DockerException
 from docker.tls import TLSConfig
+from docker.transport import UnixHTTPAdapter
+from docker.transport.unixconn import UnixHTTPConnectionPool
 from docker.utils import version_lt
 
 from integrator.config.docker_start import DockerStart, TlsFiles
 from integrator.launch import engine_errors
 from integrator.launch.forward import SocketForward, docker_command
-from integrator.launch.logins import Passwords
+from integrator.launch.logins import Passwords, refuse_if_shared
 from integrator.launch.ssh import Ssh
 from protocol.errors import FleetmarkError, UserError
 
@@ -106,14 +110,16 @@ class Engine:
             self.ssh.transport()  # raises, in words, what a request through the socket could only fail of
             self._forward = SocketForward(self.ssh, self.address.socket)
         try:
+            if self.address.kind == "unix":
+                _knock(self.address.socket)
             client = self._another(TIMEOUT_S)
         except (DockerException, requests.RequestException, OSError) as error:
             explained = self._explained(error, "asking for its version")
-            self._let_go()
+            self._let_go_of_engine()  # the way there may be fine, and others may be on it
             raise explained from error
         if version_lt(client.server_version, _OLDEST_API):
             client.close()
-            self._let_go()
+            self._let_go_of_engine()
             raise UserError(
                 f"{self} speaks version {client.server_version} of Docker's API; {_OLDEST_API} is needed",
                 advice="install Docker Engine 20.10 or newer",
@@ -136,13 +142,28 @@ class Engine:
                 self._let_go()
 
     def _let_go(self) -> None:
-        if self._client is not None:
-            self._client.close()
         if self.ssh is not None:
             self.ssh.close()
+        self._let_go_of_engine()
+
+    def _let_go_of_engine(self) -> None:
+        if self._client is not None:
+            self._client.close()
         if self._forward is not None:
             self._forward.close()
         self._client = self._forward = None
+
+
+class _OnePool(UnixHTTPAdapter):
+    """Connections to a socket, used again for whatever is asked next.
+
+    docker-py's own keeps them apart by URL, and so dials anew for each question: three round trips over SSH,
+    and a session, of which sshd grants ten (MaxSessions).
+    """
+
+    def get_connection(self, url: str | bytes, proxies: Any = None) -> UnixHTTPConnectionPool:  # noqa: ARG002
+        pool: UnixHTTPConnectionPool = super().get_connection("http+docker://localhost")
+        return pool
 
 
 class _Client(APIClient):
@@ -153,14 +174,25 @@ class _Client(APIClient):
         # another CA would be believed, and with HTTPS_PROXY somebody else be asked.
         super().__init__(url, version=_OLDEST_API, timeout=math.ceil(timeout_s), tls=tls or False)
         self.trust_env = False
+        if url.startswith("unix://"):
+            self._custom_adapter = _OnePool(f"http+{url}", timeout=math.ceil(timeout_s))
+            self.mount("http+docker://", self._custom_adapter)
         self.server_version = str(self.version(api_version=False)["ApiVersion"])
         older = version_lt(self.server_version, DEFAULT_DOCKER_API_VERSION)
         self._version = self.server_version if older else DEFAULT_DOCKER_API_VERSION
 
 
+def _knock(path: str) -> None:
+    """Raise what is wrong with a socket; docker-py says it too, and leaves one open each time."""
+    with socket.socket(socket.AF_UNIX) as door:
+        door.settimeout(TIMEOUT_S)
+        door.connect(path)
+
+
 def _tls(files: TlsFiles | None) -> TLSConfig | None:
     if files is None:
         return None
+    refuse_if_shared(files.key, "a private key")
     return TLSConfig(client_cert=(str(files.certificate), str(files.key)), ca_cert=str(files.ca), verify=True)
 
 

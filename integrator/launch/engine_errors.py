@@ -12,7 +12,7 @@ from docker.errors import APIError, ImageNotFound
 from integrator.config.engine_address import EngineAddress
 from protocol.errors import FleetmarkError, LaunchError, UnreachableError, UserError
 
-__all__ = ["explain", "is_lost"]
+__all__ = ["explain", "is_lost", "is_want_of_capabilities"]
 
 _SERVER_ERROR = 500
 _Kinds = type[BaseException] | tuple[type[BaseException], ...]
@@ -79,6 +79,11 @@ _REFUSALS: tuple[tuple[str, type[FleetmarkError], str, str], ...] = (
 def is_lost(error: Exception) -> bool:
     """Whether the connection is of no use any more."""
     return not isinstance(error, APIError)
+
+
+def is_want_of_capabilities(error: FleetmarkError) -> bool:
+    """Whether a container did not start because its engine lacks a capability that it should give."""
+    return isinstance(error.__cause__, APIError) and "unable to apply caps" in str(error.__cause__)
 
 
 def explain(

@@ -75,7 +75,7 @@ class SocketForward:
             except FleetmarkError as error:
                 self.trouble = error
                 return
-            with channel:
+            try:
                 channel.settimeout(None)
                 back = threading.Thread(target=_send_on, args=(connection, channel), daemon=True)
                 back.start()
@@ -85,6 +85,9 @@ class SocketForward:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
                 back.join()
+            finally:
+                with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+                    channel.close()
 
 
 def _send_on(connection: socket.socket, channel: paramiko.Channel) -> None:

@@ -66,6 +66,7 @@ def send_image(engine: Engine, file: ImageFile, progress: Progress) -> None:
                 _send_over_ssh(over_ssh, engine, file, tell)
             else:
                 _stream(engine, file, tell)
+            found = image_id(engine, file.reference)
             break
         except UnreachableError:
             if over_ssh is not None and seen[0] > reached:
@@ -74,7 +75,7 @@ def send_image(engine: Engine, file: ImageFile, progress: Progress) -> None:
             if failures >= _ATTEMPTS:
                 raise
             time.sleep(_FIRST_PAUSE_S * 2 ** (failures - 1))
-    if image_id(engine, file.reference) is None:
+    if found is None:
         raise LaunchError(
             f"{engine}: the image {file.reference} was loaded and is not there under this name",
             advice="docker images, on the machine, shows what it is called; correct image in lab.yaml",

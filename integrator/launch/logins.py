@@ -13,7 +13,7 @@ from typing import Any
 from integrator.config.docker_start import DockerStart
 from protocol.errors import UserError
 
-__all__ = ["Passwords", "login_arguments"]
+__all__ = ["Passwords", "login_arguments", "refuse_if_shared"]
 
 _MAX_PASSWORD_BYTES = 1024
 
@@ -59,7 +59,7 @@ def login_arguments(start: DockerStart, passwords: Passwords) -> dict[str, Any]:
     elif start.prompt:
         arguments["password"] = passwords.ask(f"{start.address.user}@{start.address.host}")
     elif start.key_file:
-        _refuse_if_shared(start.key_file, "a private key")
+        refuse_if_shared(start.key_file, "a private key")
         arguments["key_filename"] = str(start.key_file)
     else:
         arguments = {"allow_agent": True, "look_for_keys": True}
@@ -67,7 +67,7 @@ def login_arguments(start: DockerStart, passwords: Passwords) -> dict[str, Any]:
 
 
 def _password_in(path: Path) -> str:
-    _refuse_if_shared(path, "a password")
+    refuse_if_shared(path, "a password")
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_PASSWORD_BYTES + 1)
@@ -82,7 +82,16 @@ def _password_in(path: Path) -> str:
     return word
 
 
-def _refuse_if_shared(path: Path, what: str) -> None:
+def refuse_if_shared(path: Path, what: str) -> None:
+    """See that a file with a secret is its owner's alone.
+
+    Args:
+        path: The file.
+        what: What it holds, in words: `a password`.
+
+    Raises:
+        UserError: others can read it, or it is not there.
+    """
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except OSError as error:

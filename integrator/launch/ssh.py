@@ -103,7 +103,7 @@ class Ssh:
         said = {"output": bytearray(), "errors": bytearray()}
         with self.failing(f"running {command.split(maxsplit=1)[0]}"), channel:
             channel.settimeout(0.2)
-            while not (channel.exit_status_ready() and channel.eof_received):
+            while not (channel.closed or (channel.exit_status_ready() and channel.eof_received)):
                 if time.monotonic() > deadline:
                     raise UnreachableError(
                         f"{self}: {command.split(maxsplit=1)[0]} did not end within {timeout_s:g} s",
@@ -113,6 +113,8 @@ class Ssh:
             while channel.recv_ready() or channel.recv_stderr_ready():
                 _hear(channel, said)
             code = channel.recv_exit_status()
+            if code < 0:
+                raise EOFError
         return Said(code, **{name: bytes(data).decode(errors="replace") for name, data in said.items()})
 
     @contextmanager

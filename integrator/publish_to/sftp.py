@@ -27,7 +27,9 @@ _WORKERS = 4
 _LEFT_BEHIND_S = 86_400
 
 
-def publish_to_sftp(site: Path, target: Sftp, *, known_hosts: Path | None = None) -> None:
+def publish_to_sftp(
+    site: Path, target: Sftp, *, known_hosts: Path | None = None, key_file: Path | None = None
+) -> None:
     """Put a copy of `site` in the place of the folder, whole or not at all.
 
     It is uploaded to a folder beside, and two renames swap the two.
@@ -39,7 +41,8 @@ def publish_to_sftp(site: Path, target: Sftp, *, known_hosts: Path | None = None
     """
     start = DockerStart(
         host=f"ssh://{target.user}@{_bracketed(target.host)}:{target.port}",
-        **({"known_hosts": known_hosts} if known_hosts else {}),
+        known_hosts=known_hosts,
+        key_file=key_file,
     )
     ssh = Ssh(start, Passwords())
     try:

@@ -60,6 +60,8 @@ class CampaignFacts:
     title: str
     created_at: datetime
     complete: bool
+    runs: tuple[int, int] | None = None
+    """How many runs have a result, and how many were planned; None: nobody counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def view_of(
     described = {clean_text(name): description for name, description in machines.items()}
     return View(
         campaign=campaign,
-        summary=_summary(rows, machines=len(names), complete=campaign.complete),
+        summary=_summary(rows, machines=len(names), campaign=campaign),
         best=best_tables(rows),
         rows=rows,
         machines=tuple(machine_facts(name, described.get(name)) for name in names),
@@ -282,7 +284,14 @@ def _raw_by_test(raw_files: Mapping[str, Sequence[str]]) -> dict[tuple[str, str]
     return {key: tuple(sorted(files, key=lambda file: file.run)) for key, files in found.items()}
 
 
-def _summary(rows: Sequence[Row], *, machines: int, complete: bool) -> Summary:
+def _partial(rows: Sequence[Row], done: int, campaign: CampaignFacts) -> str:
+    if campaign.complete:
+        return ""
+    runs = f", {campaign.runs[0]:,} of {campaign.runs[1]:,} runs" if campaign.runs else ""
+    return f"partial: {done} of {len(rows)} tests{runs}"
+
+
+def _summary(rows: Sequence[Row], *, machines: int, campaign: CampaignFacts) -> Summary:
     statuses = Counter(row.status for row in rows)
     done = len(rows) - statuses[Status.NOT_RUN]
     known = [str(status) for status in Status]
@@ -303,7 +312,7 @@ def _summary(rows: Sequence[Row], *, machines: int, complete: bool) -> Summary:
         openvino_versions=tuple(
             dict.fromkeys(str(version) for row in rows if (version := row.values.get("openvino_version")))
         ),
-        partial="" if complete else f"partial: {done} of {len(rows)} tests",
+        partial=_partial(rows, done, campaign),
     )
 
 

@@ -379,7 +379,7 @@ class TestInterruption:
         self, desk: Path, number: int, group: bool
     ) -> None:
         with running(desk, duration_s=0.3) as process:
-            results = desk / "out/.work/server/machines/box"
+            results = desk / "out/.work/server/files/machines/box"
             wait_for(lambda: len(list(results.glob("*/results/*.gz"))) >= 3)
             find_worker(desk, "measure")
             (os.killpg if group else os.kill)(process.pid, number)
@@ -400,7 +400,7 @@ class TestInterruption:
         assert "partial" in (desk / "out/site/index.html").read_text()
 
     def test_an_agent_that_was_killed_is_seen_to_have_failed(self, desk: Path) -> None:
-        with running(desk, duration_s=20) as process:
+        with running(desk, duration_s=20, more="limits: {restarts: 0}\n") as process:
             find_worker(desk, "measure")
             (agent,) = agents(desk)
             os.kill(agent, signal.SIGKILL)
@@ -419,9 +419,9 @@ class TestInterruption:
 
 
 @contextlib.contextmanager
-def running(desk: Path, *, duration_s: float) -> Iterator[subprocess.Popen[str]]:
+def running(desk: Path, *, duration_s: float, more: str = "") -> Iterator[subprocess.Popen[str]]:
     """A campaign under way; ended for certain."""
-    text = CAMPAIGN.replace("duration_s: 0.05", f"duration_s: {duration_s}")
+    text = CAMPAIGN.replace("duration_s: 0.05", f"duration_s: {duration_s}") + more
     (desk / "campaign.yaml").write_text(text)
     arguments = command("run", "--lab", "lab.yaml", "--campaign", "campaign.yaml", "--out", "out")
     process = subprocess.Popen(

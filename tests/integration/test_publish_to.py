@@ -15,6 +15,7 @@ from integrator.publish_to.destination import GitBranch
 from integrator.publish_to.folder import publish_to_folder
 from integrator.publish_to.git import publish_to_git
 from protocol.errors import FleetmarkError, UserError
+from tests.integration.openssh import openssh
 
 RECORDED = Path(__file__).parents[1] / "recorded" / "plain-conditions"
 
@@ -172,6 +173,23 @@ def test_a_checked_out_branch_is_refused_with_advice(site: Path, tmp_path: Path)
 def test_a_repository_that_is_not_there(site: Path, tmp_path: Path) -> None:
     with pytest.raises(FleetmarkError, match="git ls-remote failed"):
         publish_to_git(site, GitBranch(f"file://{tmp_path}/none.git", "pages"), "one")
+
+
+def test_a_branch_behind_ssh_is_pushed_to_once_its_host_key_is_known(
+    site: Path, bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with openssh(tmp_path / "sshd") as server:
+        target = GitBranch(f"{server.url}{bare}", "gh-pages")
+        known = tmp_path / "known_hosts"
+        known.write_text("")
+        command = f"ssh -F none -i {server.key_file} -o UserKnownHostsFile={known}"
+        monkeypatch.setenv("GIT_SSH_COMMAND", command)
+        with pytest.raises(FleetmarkError, match="Host key verification failed") as error:
+            publish_to_git(site, target, "one")
+        assert "ssh-keyscan" in error.value.advice
+        shutil.copy(server.known_hosts, known)
+        publish_to_git(site, target, "one")
+    assert published(bare, tmp_path) == {**files_of(site), ".nojekyll": b""}
 
 
 def test_a_folder_is_replaced_as_a_whole(site: Path, tmp_path: Path) -> None:

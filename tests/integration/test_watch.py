@@ -69,6 +69,9 @@ def test_a_machine_is_waiting_running_silent_and_finished(news: News, post: Post
     seconds = watch.silent_in_s()
     assert seconds is not None
     assert 300 < seconds <= 360
+    overdue = watch.overdue_s()
+    assert overdue is not None
+    assert -360 <= overdue < -300
     later = stored.at + timedelta(seconds=361)
     assert str(watch.standing(later)) == f"silent since {stored.at:%Y-%m-%d %H:%M:%S} UTC, 1 of 2 done"
 
@@ -76,6 +79,7 @@ def test_a_machine_is_waiting_running_silent_and_finished(news: News, post: Post
     watch.hear(*news.rest())
     assert str(watch.standing(later)) == "finished, 2 runs"
     assert watch.silent_in_s() is None
+    assert watch.overdue_s() is None
 
 
 def test_what_is_stored_is_told_before_its_sender_is_answered(news: News, post: Post) -> None:
@@ -83,26 +87,6 @@ def test_what_is_stored_is_told_before_its_sender_is_answered(news: News, post: 
     for done in range(5):
         post(heartbeat(AgentState.RUNNING, done))
         assert [stored.content for stored in news.rest()] == [heartbeat(AgentState.RUNNING, done)]
-
-
-@pytest.mark.parametrize(
-    ("exit_code", "said", "standing"),
-    [
-        (-9, None, "failed: the agent ended with code -9"),
-        (-9, AgentState.RUNNING, "failed: the agent ended with code -9"),
-        (130, AgentState.STOPPED, "waiting, 1 of 2 done"),
-        (1, AgentState.FAILED, "failed: "),
-        (0, AgentState.FINISHED, "finished, 1 run"),
-    ],
-)
-def test_an_agent_that_left_is_not_running(
-    news: News, post: Post, exit_code: int, said: AgentState | None, standing: str
-) -> None:
-    watch = Watch(make_job([MODEL], [planned_test(MODEL)]))
-    if said:
-        post(heartbeat(said, 1))
-        watch.hear(*news.rest())
-    assert str(watch.standing_without(exit_code)) == standing
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from protocol.result import Status
 from tests.lab.box import SMALL_DISK, Box, wait_until
 from tests.lab.campaign import Campaign
-from tests.lab.exactly_once import Row, exactly_once
+from tests.lab.exactly_once import Row, complete, exactly_once
 from tests.lab.lab import TestLab
 from tests.lab.server import LabServer
 
@@ -33,11 +33,6 @@ def agent_in(box: Box) -> str:
 def by_machine(rows: list[Row]) -> dict[str, list[Row]]:
     """The rows of each machine."""
     return {machine: [row for row in rows if row.machine == machine] for machine in {r.machine for r in rows}}
-
-
-def all_ok(rows: list[Row]) -> bool:
-    """Whether no row says anything else."""
-    return {row.status for row in rows} == {Status.OK}
 
 
 def test_a_cut_line_a_dead_engine_a_killed_agent_a_reboot_and_a_server_that_restarts(
@@ -69,7 +64,7 @@ def test_a_cut_line_a_dead_engine_a_killed_agent_a_reboot_and_a_server_that_rest
     cut.join()
 
     assert conductor.wait() == 0, conductor.said
-    assert all_ok(exactly_once(campaign.out))
+    assert complete(exactly_once(campaign.out))
     for box in agents.boxes:
         assert box.containers() == []
         assert box.put_aside() == []
@@ -104,7 +99,7 @@ def test_machines_that_cannot_be_used_say_why_and_are_taken_up_once_they_can(
     agents.load(images_of_agent)
     conductor = campaign.resume()
     assert conductor.wait() == 0, conductor.said
-    assert all_ok(exactly_once(campaign.out))
+    assert complete(exactly_once(campaign.out))
 
 
 def test_an_integrator_that_is_killed_goes_on_and_a_box_with_a_full_disk_says_so(
@@ -132,7 +127,7 @@ def test_an_integrator_that_is_killed_goes_on_and_a_box_with_a_full_disk_says_so
     assert conductor.wait() in (0, 1), conductor.said
     rows = by_machine(exactly_once(campaign.out))
     for box in agents.boxes[:2]:
-        assert all_ok(rows[box.name])
+        assert complete(rows[box.name])
         assert box.put_aside() == []
     for row in rows[full.name]:
         assert row.status == Status.OK or "No space left" in row.reason
@@ -161,7 +156,7 @@ def test_ctrl_c_finishes_the_runs_under_way_and_says_how_to_go_on(
 
     conductor = campaign.resume()
     assert conductor.wait() == 0, conductor.said
-    assert all_ok(exactly_once(campaign.out))
+    assert complete(exactly_once(campaign.out))
     for box in agents.boxes:
         assert box.put_aside() == []
 

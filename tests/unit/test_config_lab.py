@@ -242,10 +242,6 @@ def test_machines_that_could_not_reach_or_enter_the_server(tmp_path: Path) -> No
             f'network "net": {reach}, or network: host'
         ),
         (
-            "6:22: machines[2].start: an agent that waits has a hand-over file of the lab's own server; give "
-            "server.account"
-        ),
-        (
             "7:24: machines[3].account: the server inside the integrator makes its accounts itself; remove "
             "this key"
         ),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integrator.plan import estimate_s
-from integrator.schedule import START_S, Block, blocks, schedule, starts
+from integrator.schedule import START_S, Block, blocks, next_release, schedule, starts
 from protocol.job import Job, ModelFile, ModelRef
 from tests.support import make_job, planned_test
 
@@ -123,3 +123,15 @@ def test_a_change_of_the_release_takes_time() -> None:
     both = job_of({"a": "2025.4", "b": "2026.4"}, 4)
     assert (starts(alone), starts(both)) == (1, 3)
     assert estimate_s(both) == pytest.approx(estimate_s(alone) + 2 * START_S)
+
+
+def test_the_next_release() -> None:
+    job = job_of({"a": "2025.4", "b": "2026.4"}, 2)
+    ended: set[tuple[str, int]] = set()
+    seen = []
+    for entry in job.schedule:
+        seen.append(next_release(job, ended))
+        ended.add((entry.test, entry.run))
+    assert seen == [{"a": "2025.4", "b": "2026.4"}[entry.test] for entry in job.schedule]
+    assert next_release(job, ended) is None
+    assert next_release(job_of({"a": "auto"}, 2), set()) is None

@@ -53,10 +53,16 @@ class TestAnAgentThatWorks:
 
     def test_hands_over_to_one_of_another_release(self) -> None:
         supervisor = started()
-        assert supervisor.next(View(exited(0), AgentState.STOPPED, done=5, more=True), 9).do is Do.START
+        assert supervisor.next(View(exited(0), AgentState.HANDED_OVER, done=5, more=True), 9).do is Do.START
         supervisor.started(9)
         assert supervisor.troubles == 0
         assert supervisor.next(View(exited(0), AgentState.FINISHED, done=9), 20) == Step(Do.END)
+
+    def test_that_hands_over_without_having_begun_has_the_wrong_release(self) -> None:
+        supervisor = started(patience=replace(PATIENCE, restarts=0))
+        left = View(exited(0), AgentState.HANDED_OVER, "2025.4", more=True)
+        reason = "its agent has another OpenVINO than 2025.4"
+        assert supervisor.next(left, 9) == Step(Do.END, reason=reason)
 
     def test_that_has_finished_and_does_not_leave_is_ended(self) -> None:
         supervisor = started()
