@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protocol.job import Count, Hint, Limits, Measure
+from protocol.job import Count, Hint, Job, Limits, Measure
 from protocol.layout import CampaignFolder
 from protocol.result import Status
 from protocol.samples import Nanoseconds
@@ -328,7 +328,7 @@ class TestInterruption:
         heartbeat = bench.heartbeat(folder)
         assert heartbeat.state is AgentState.FAILED
         assert heartbeat.detail.endswith(
-            "job of schema version 99, but this program knows versions up to 2. "
+            f"job of schema version 99, but this program knows versions up to {Job.current_version}. "
             "Update fleetmark on machine box."
         )
 

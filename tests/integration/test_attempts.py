@@ -70,9 +70,7 @@ def job(tiny_files: list[Path], *, seconds: float) -> Job:
     return make_job([model], [planned_test(model, id=name) for name in ("first", "second")], measure=measure)
 
 
-def test_a_run_that_takes_the_agent_along_twice_is_given_up_and_the_others_are_not(
-    bench: Bench, tiny_files: list[Path]
-) -> None:
+def test_a_run_that_takes_the_agent_along_twice_is_given_up(bench: Bench, tiny_files: list[Path]) -> None:
     folder = bench.deliver(job(tiny_files, seconds=3), tiny_files)
     for deaths in (1, 2):
         kill_in_a_run(bench)

@@ -25,7 +25,9 @@
 | a machine never answers | not_run | test_a_test_without_results_says_why |
 | a planned test has no row | each its own | test_a_campaign_of_failures_has_a_row_for_each |
 | results are merged again | as before | test_merging_again_changes_nothing_and_order_does_not_matter |
-| the agent is told to stop in a run | pending | test_results_wait_on_disk_and_nothing_is_measured_twice |
+| the agent is told to stop in a run | ok, or pending | test_told_to_stop_in_its_second_run |
+| the agent dies twice in a run | crashed | test_a_run_that_takes_the_agent_along_twice_is_given_up |
+| a test asks for another release | unsupported | test_an_agent_that_stays_alone_says_what_it_does_not_have |
 | the agent is killed in a run | pending | test_a_run_ends_with_its_agent |
 | the server stops | pending | test_a_server_that_stops_in_the_middle_is_a_passing_failure |
 | the newest and the oldest OpenVINO | ok | test_a_run_measures_and_says_what_was_in_force |
