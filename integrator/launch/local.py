@@ -39,7 +39,7 @@ class LocalLauncher:
         hand_over = self._work / "account.json"
         folders = ["--account", str(hand_over), "--work", str(self._work), "--cache", str(self._cache)]
         command = ["-I", "-m", "agent.cli", *folders, "--once", "--with-parent", str(os.getpid())]
-        command += ["--campaign", order.campaign, "--hand-over"]
+        command += ["--campaign", order.campaign]  # there is no other release to hand over to
         try:
             self._work.mkdir(parents=True, exist_ok=True)
             order.account.write(hand_over)

@@ -211,6 +211,23 @@ class TestACampaign:
         assert {row["status"] for row in table(desk)} <= {"failed", "out_of_memory", "timeout"}
         assert all(row["reason"] for row in table(desk))
 
+    def test_a_release_that_is_not_here_costs_its_own_tests_and_no_others(self, desk: Path) -> None:
+        """A local agent has one release; in A B B A it is not given up at the first B."""
+        here = ".".join(ov.__version__.split(".")[:2])
+        text = only_tiny("1").replace("runs: 1", "runs: 4")
+        text = text.replace("matrix: {", f"matrix: {{scenarios: sync, openvino: ['2024.1', '{here}'], ")
+        (desk / "campaign.yaml").write_text(text)
+        done = run(desk)
+        assert done.returncode == 1, done.stderr
+        rows = {row["openvino"]: row for row in table(desk)}
+        assert {release: (row["status"], row["runs"]) for release, row in rows.items()} == {
+            "2024.1": ("unsupported", "0"),
+            here: ("ok", "4"),
+        }
+        assert rows["2024.1"]["reason"].endswith("; the test asks for 2024.1")
+        assert rows[here]["openvino_version"].startswith(here)
+        assert f"OpenVINO {here}" in done.stdout
+
 
 class TestPlan:
     def test_json_names_every_test(self, desk: Path) -> None:
