@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from integrator.conduct.board import Board
 from integrator.conduct.crew import Crew
 from integrator.conduct.deadlines import Deadlines
 from integrator.conduct.interrupts import Interrupts
+from integrator.conduct.places import turns
 from integrator.conduct.serving import EmbeddedServer, LabServer, Serving
 from integrator.conduct.standing import MachineState, Standing
 from integrator.conduct.state import CampaignState, Undertaking, WorkFolder
@@ -172,12 +173,10 @@ class _Campaign:
         return left
 
     def _crew(self, jobs: Sequence[Job], serving: Serving) -> Crew:
-        here = [job for job in jobs if self._is_here(job.machine)]
-        turns = [here] if here else []
-        turns += [[job] for job in jobs if job not in here]
         limits = self._plan.limits
+        by_name = {job.machine: job for job in jobs}
         return Crew(
-            turns,
+            [[by_name[machine] for machine in group] for group in self._turns(by_name)],
             {job.machine: self._launcher(job.machine) for job in jobs},
             serving,
             self._relay,
@@ -195,8 +194,14 @@ class _Campaign:
         movable = all(self._is_here(machine) for machine in machines)
         return EmbeddedServer(self._work.server, machines, section, movable=movable)
 
+    def _turns(self, machines: Iterable[str]) -> list[list[str]]:
+        if self._setting.launchers is not None:
+            return [[machine] for machine in machines]
+        lab = self._setting.lab
+        return turns(machines, {entry.name: entry for entry in lab.machines} if lab else {})
+
     def _is_here(self, machine: str) -> bool:
-        """Whether the machine is this computer: such machines share hardware."""
+        """Whether the machine's agent is a process of this one, and ends with it."""
         entry = self._entry(machine)
         return self._setting.launchers is None and (entry is None or entry.start == "local")
 

@@ -228,9 +228,10 @@ class Driver:
         """No process and no container; an agent that nobody here started is left alone."""
         # Where no start succeeded it was said why; one that went on after all would be ended here.
         begun = self._supervisor.starts > 0
-        with self._saying_what_fails() if begun else contextlib.suppress(LaunchError):
+        with self._saying_what_fails() if begun else contextlib.suppress(FleetmarkError):
             if self._status.state is not Presence.ELSEWHERE:
                 self._launcher.remove()
+        with self._saying_what_fails():
             self._launcher.close()
 
     @contextlib.contextmanager

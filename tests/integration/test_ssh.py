@@ -228,7 +228,7 @@ def test_closing_leaves_no_thread(sshd: Sshd) -> None:
     opened = [thread for thread in threading.enumerate() if "paramiko" in type(thread).__module__]
     assert opened
     ssh.close()
-    assert not any(thread.is_alive() for thread in opened)
+    assert wait_for(lambda: not any(thread.is_alive() for thread in opened))
 
 
 def test_what_cannot_be_read(sshd: Sshd) -> None:
