@@ -40,21 +40,21 @@ def _compose() -> list[str]:
 
 
 class _Up:
-    """A checkout of somebody's, with a short campaign in the place of the example."""
+    """A fresh checkout of somebody's, without out/, with a short campaign in the place of the example."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._words = (*_compose(), "-p", _PROJECT)
         shutil.copy(_ROOT / "docker-compose.yml", folder)
         shutil.copytree(_ROOT / "docker" / "compose", folder / "docker" / "compose")
         (folder / "examples").mkdir()
         (folder / "examples" / "campaign.yaml").write_text(_CAMPAIGN)
-        (folder / "out").mkdir()
         for path in (folder, *folder.rglob("*")):
             os.chown(path, _OWNER, _OWNER)
 
     def compose(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*_compose(), "-p", _PROJECT, *words],
+            [*self._words, *words],
             check=False, cwd=self.folder, env=os.environ | {"FLEETMARK_PREFIX": PREFIX},
             capture_output=True, text=True, timeout=500,
         )  # fmt: skip
@@ -74,7 +74,7 @@ def test_one_command_leaves_table_and_site(up: _Up, images: Images) -> None:
     table = pd.read_csv(out / "results.csv")
     assert list(table["status"]) == ["ok", "ok"]
     assert "mobilenet-v2" in (out / "site" / "index.html").read_text()
-    owners = {(path.stat().st_uid, path.stat().st_gid) for path in (out, *out.rglob("*"))}
+    owners = {(path.stat().st_uid, path.stat().st_gid) for path in (out.parent, *out.parent.rglob("*"))}
     assert owners == {(_OWNER, _OWNER)}  # whoever started it can delete it
 
     for volume, file in (("handover", "integrator.account.json"), ("agent", "account.json")):

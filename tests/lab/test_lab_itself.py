@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from tests.lab.base import BASE
 from tests.lab.box import LOGIN, SMALL_DISK, Box
-from tests.lab.docker_cli import DockerError
+from tests.lab.docker_cli import DockerError, docker, lines_of
 from tests.lab.lab import TestLab
+from tests.lab.owner import remove_what_the_dead_left
+
+ROOT = Path(__file__).parents[2]
 
 
 def ssh(lab: TestLab, box: Box, command: str) -> str:
@@ -91,3 +96,31 @@ def test_the_small_disk_of_a_box_can_be_full(lab: TestLab) -> None:
         box.run("sh", "-c", f"echo x | dd of={SMALL_DISK}/more")
     box.free_small_disk()
     box.run("sh", "-c", f"echo x | dd of={SMALL_DISK}/more && rm {SMALL_DISK}/more")
+
+
+def test_what_a_killed_session_left_is_removed_and_nothing_else(lab: TestLab, tmp_path: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path; from tests.lab.lab import lab_of\n"
+        "with lab_of(1, Path(sys.argv[1])) as lab: print(lab.prefix, flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as other:
+        assert other.stdout is not None
+        prefix = other.stdout.readline().strip()
+        remove_what_the_dead_left()
+        assert everything_of(prefix) == [f"{prefix}-box-1", prefix, f"{prefix}-box-1"]
+        other.kill()
+    remove_what_the_dead_left()
+    assert everything_of(prefix) == []
+    assert all(box.is_on() for box in lab.boxes)
+
+
+def everything_of(prefix: str) -> list[str]:
+    """The containers, networks and volumes of a session."""
+    kinds = {"container": "{{.Names}}", "network": "{{.Name}}", "volume": "{{.Name}}"}
+    return [
+        name
+        for kind, template in kinds.items()
+        for name in lines_of(docker(kind, "ls", "--filter", f"name={prefix}", "--format", template))
+    ]
