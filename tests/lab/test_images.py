@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from protocol.version import __version__
-from tests.lab.base import PREFIX, Images
+from tests.lab.base import BASE, PREFIX, Images
 from tests.lab.box import wait_until
 from tests.lab.docker_cli import docker, docker_ok, lines_of
 from tests.lab.owner import LABEL, me
@@ -141,6 +141,16 @@ def test_what_was_built_from_the_same_things_stays(images: Images) -> None:
     assert done.returncode == 0
     assert f"{images.ftp} is up to date" in done.stderr
     assert inspect(images.ftp)["Id"] == before
+
+
+def test_a_build_removes_no_image_of_another_build_that_has_no_name_yet(
+    images: Images, leftover: list[str]
+) -> None:
+    recipe = f"FROM {BASE}\nLABEL fleetmark.content={me()}\n"
+    other = docker("build", "-q", "-", stdin=recipe).strip()
+    leftover.append(other)
+    assert built("--prefix", PREFIX, "--force", "ftp").returncode == 0
+    assert docker_ok("image", "inspect", other)
 
 
 def test_a_release_that_has_no_lock_file_is_refused_with_the_command_that_makes_it(engine: None) -> None:
