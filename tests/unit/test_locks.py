@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from protocol.version import __version__
+
 _ROOT = Path(__file__).parents[2]
 _PIN = re.compile(r"^([a-z0-9-]+)==(\S+?)(?: ; (.*?))? \\$", re.MULTILINE)
 
@@ -51,3 +53,11 @@ def test_the_lock_of_another_openvino_pins_that_one(lock: Path) -> None:
     version = next(version for name, version, _ in pins(lock.name) if name == "openvino")
     assert version == release or version.startswith(f"{release}.")
     assert wanted("agent") <= names(lock.name), f"make lock-openvino OPENVINO={release}"
+
+
+def test_the_compose_files_name_the_images_that_are_built_without_options() -> None:
+    files = (_ROOT / "docker-compose.yml", _ROOT / "examples" / "waiting" / "docker-compose.yml")
+    compose = "".join(file.read_text() for file in files)
+    openvino = next(version for name, version, _ in pins("agent.lock") if name == "openvino")
+    assert set(re.findall(r"fleetmark-agent:\$\{OPENVINO:-(.*?)\}", compose)) == {openvino.rpartition(".")[0]}
+    assert set(re.findall(r"\$\{FLEETMARK_VERSION:-(.*?)\}", compose)) == {__version__}
