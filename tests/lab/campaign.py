@@ -103,7 +103,10 @@ class Campaign:
     def results(self, machine: str) -> list[str]:
         """The names of a machine's results that are on the server by now."""
         if self._server is not None:
-            return self._server.results(machine)
+            job = self.out / "jobs" / f"{machine}.json"
+            if not job.exists():
+                return []
+            return self._server.results(machine, json.loads(job.read_text())["campaign"])
         folder = self.out / ".work" / "server"
         return [file.name for file in folder.glob(f"**/machines/{machine}/*/results/*.json.gz")]
 

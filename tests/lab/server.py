@@ -85,9 +85,11 @@ class LabServer:
         docker("start", self.container)
         self.is_well()
 
-    def results(self, machine: str) -> list[str]:
-        """The names of the results that lie on it, of all campaigns of a machine."""
-        find = f"find {_ROOT}/files/machines/{machine} -path '*/results/*.json.gz' 2>/dev/null || true"
+    def results(self, machine: str, campaign: str) -> list[str]:
+        """The names of the results that lie on it."""
+        find = (
+            f"find {_ROOT}/files/machines/{machine}/{campaign}/results -name '*.json.gz' 2>/dev/null || true"
+        )
         return [Path(line).name for line in lines_of(docker("exec", self.container, "sh", "-c", find))]
 
     def terms(self, machine: str) -> int:
