@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -76,6 +77,11 @@ class LiveProgress:
         if self._console.is_terminal:
             self.settle()
             self._live.stop()
+
+    def expect(self, machines: Collection[str]) -> None:
+        """Each has a row from the beginning, in this order."""
+        for machine in machines:
+            self._row(machine)
 
     def say(self, sentence: str) -> None:
         """A line of its own, whatever a machine has put into it."""

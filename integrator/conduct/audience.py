@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from integrator.conduct.standing import Standing
@@ -15,6 +15,9 @@ __all__ = ["Audience", "Relay", "Silence"]
 
 class Audience(Protocol):
     """Whoever wants to know how a campaign goes. It is told in one thread."""
+
+    def expect(self, machines: Collection[str]) -> None:
+        """These machines take part."""
 
     def say(self, sentence: str) -> None:
         """Something happened."""
@@ -34,6 +37,9 @@ class Audience(Protocol):
 
 class Silence:
     """An audience that says nothing."""
+
+    def expect(self, machines: Collection[str]) -> None:
+        """Nothing."""
 
     def say(self, sentence: str) -> None:
         """Nothing."""
@@ -57,6 +63,10 @@ class Relay:
     def __init__(self, audience: Audience) -> None:
         self._audience = audience
         self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+
+    def expect(self, machines: Collection[str]) -> None:
+        """These machines take part."""
+        self._queue.put(lambda: self._audience.expect(machines))
 
     def say(self, sentence: str) -> None:
         """Something happened. May be called by a handler of signals."""

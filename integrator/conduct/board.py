@@ -41,6 +41,10 @@ class Board:
             StandingDocument(campaign=self._campaign, state=state, machines=self._machines)
         )
 
+    def expect(self, machines: Collection[str]) -> None:
+        """These machines take part."""
+        self._audience.expect(machines)
+
     def say(self, sentence: str) -> None:
         """Something happened."""
         self._audience.say(sentence)

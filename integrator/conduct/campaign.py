@@ -136,6 +136,7 @@ class _Campaign:
         complete = False
         with Interrupts() as interrupts, self._serving() as serving, serving.client() as client:
             self._board.write(CampaignState.RUNNING)
+            self._board.expect(self._record.machines)
             self._store.write_record(self._record.model_copy(update={"absent": {}}))
             try:
                 jobs = self._deliver(client, fresh=fresh)
