@@ -8,7 +8,7 @@ OLDEST_PYTHON ?= $(BIN)/python
 LOCKS := requirements
 # Releases of OpenVINO that an agent's image can be made of without ado, besides the newest one.
 RELEASES := 2024.6 2025.4
-# Tests side by side. Tests that share a thing (a lab of containers) name a group and stay with one worker.
+# Tests side by side; those with containers one after another, because they share one lab.
 WORKERS ?= 2
 
 .PHONY: help demo test lint oldest lock lock-openvino images schemas clean
@@ -26,7 +26,8 @@ demo: $(VENV)/.run
 	@$(BIN)/fleetmark demo
 
 test: lint oldest
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not docker"
+	$(BIN)/python -m pytest -m docker
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""The lab, once for a session. Whoever has it has all of it: tests of the lab stay with one worker."""
+"""The lab, once for a session: `make test` runs its tests one after another, in one process."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ _BOXES = 3
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Called for the tests of this folder, before pytest-xdist looks for groups."""
+    """Called for the tests of this folder."""
     item.add_marker(pytest.mark.docker)
-    item.add_marker(pytest.mark.xdist_group("lab"))
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.base import BASE
+from tests.lab.base import Images
 from tests.lab.box import LOGIN, SMALL_DISK, Box
 from tests.lab.docker_cli import DockerError, docker, lines_of
 from tests.lab.lab import TestLab
 from tests.lab.owner import remove_what_the_dead_left
 
 ROOT = Path(__file__).parents[2]
+SLEEPER = ("--entrypoint", "sleep")
 
 
 def ssh(lab: TestLab, box: Box, command: str) -> str:
@@ -36,12 +37,13 @@ def test_each_box_has_an_engine_of_its_own_behind_its_own_ssh_server(lab: TestLa
     assert len({engine for _, engine in names}) == 3
 
 
-def test_a_container_in_a_box_has_the_address_of_the_box_and_reaches_this_machine(lab: TestLab) -> None:
-    box = lab.boxes[0]
-    lab.load(BASE)
-    box.docker("run", "-d", "--network", "host", "--name", "sleeper", BASE, "sleep", "600")
+def test_a_container_in_a_box_has_the_address_of_the_box_and_reaches_this_machine(
+    agents: TestLab, images: Images
+) -> None:
+    box = agents.boxes[0]
+    box.docker("run", "-d", "--network", "host", "--name", "sleeper", *SLEEPER, images.agent, "600")
     assert box.containers() == ["sleeper"]
-    route = f"exec 3<>/dev/tcp/{lab.network.here}/1"
+    route = f"exec 3<>/dev/tcp/{agents.network.here}/1"
     with pytest.raises(DockerError, match="Connection refused"):  # an answer, and no silence
         box.docker("exec", "sleeper", "bash", "-c", route)
 
@@ -65,28 +67,26 @@ def test_a_box_that_is_unplugged_comes_back_under_its_address(lab: TestLab) -> N
     assert ssh(lab, box, "hostname") == "box-2\n"
 
 
-def test_an_engine_that_was_killed_starts_again_with_its_images(lab: TestLab) -> None:
-    box = lab.boxes[2]
-    lab.load(BASE)
-    box.docker("run", "-d", "--init", "--name", "sleeper", BASE, "sleep", "600")
+def test_an_engine_that_was_killed_starts_again_with_its_images(agents: TestLab, images: Images) -> None:
+    box = agents.boxes[2]
+    box.docker("run", "-d", "--init", "--name", "sleeper", *SLEEPER, images.agent, "600")
     box.kill_engine()
     with pytest.raises(DockerError, match="Cannot connect"):
         box.containers()
     box.start_engine()
-    assert BASE in box.images()
+    assert images.agent in box.images()
     assert box.containers(every=False) == []
 
 
-def test_a_box_that_was_off_boots_with_its_key_and_its_images(lab: TestLab) -> None:
-    box = lab.boxes[2]
-    lab.load(BASE)
+def test_a_box_that_was_off_boots_with_its_key_and_its_images(agents: TestLab, images: Images) -> None:
+    box = agents.boxes[2]
     key = box.host_key()
     box.power_off()
     with pytest.raises(subprocess.CalledProcessError):
-        ssh(lab, box, "true")
+        ssh(agents, box, "true")
     box.power_on()
-    assert (box.host_key(), BASE in box.images()) == (key, True)
-    assert ssh(lab, box, "hostname") == "box-3\n"
+    assert (box.host_key(), images.agent in box.images()) == (key, True)
+    assert ssh(agents, box, "hostname") == "box-3\n"
 
 
 def test_the_small_disk_of_a_box_can_be_full(lab: TestLab) -> None:
