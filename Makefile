@@ -26,7 +26,7 @@ demo: $(VENV)/.run
 	@$(BIN)/fleetmark demo
 
 test: lint oldest
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not docker"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not docker"
 	$(BIN)/python -m pytest -m docker
 
 lint: $(VENV)/.dev

@@ -85,7 +85,7 @@ def setting_of(lab: Path | None) -> Setting:
 
 
 def show_outcome(store: CampaignStore, *, complete: bool) -> None:
-    """Publish what a campaign came to, and say so; leaves with 1 where a test is not ok."""
+    """Publish what a campaign came to, and say so; leaves with 1 where tests are not ok or runs are missing."""
     from integrator.publish import publish
     from integrator.report import format_plain, render_table
 
@@ -104,9 +104,11 @@ def show_outcome(store: CampaignStore, *, complete: bool) -> None:
     bad = int((table["status"] != Status.OK.value).sum())
     if bad:
         console.print(f"{bad} of {len(table)} tests are not ok; the table says why.")
-        if store.read_record().absent:
-            words = "What was not run can be tried again: fleetmark run --resume"
-            console.print(f"{words} {store.folder}", soft_wrap=True)
+    absent = store.read_record().absent
+    if absent:  # a row may be ok all the same, with fewer runs than were planned
+        words = f"Runs are missing of {', '.join(absent)}. They can be tried again: fleetmark run --resume"
+        console.print(f"{words} {store.folder}", soft_wrap=True)
+    if bad or absent:
         raise typer.Exit(EXIT_USER)
 
 
