@@ -85,7 +85,7 @@ def setting_of(lab: Path | None) -> Setting:
 
 
 def show_outcome(store: CampaignStore, *, complete: bool) -> None:
-    """Publish what a campaign came to, and say so; leaves with 1 where tests are not ok or runs are missing."""
+    """Publish what a campaign came to, and say so; leaves with 1 where tests are not ok or lack runs."""
     from integrator.publish import publish
     from integrator.report import format_plain, render_table
 
