@@ -10,7 +10,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
 
 from pandas import DataFrame
 
@@ -28,6 +27,7 @@ from integrator.site.cells import (
 from integrator.site.columns import COLUMNS, GROUPS, Column, Group
 from integrator.site.machines import MachineFacts, machine_facts
 from integrator.site.rows import RawFile, Row
+from integrator.site.source import CampaignFacts
 from protocol.layout import split_result_name
 from protocol.machine import MachineDescription
 from protocol.release import short_version
@@ -50,18 +50,6 @@ _INTERVALS = {
     "latency_ms": ("latency_low_ms", "latency_high_ms"),
     "throughput_fps": ("throughput_low_fps", "throughput_high_fps"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class CampaignFacts:
-    """What is said of the campaign itself; every count is taken from the table."""
-
-    id: str
-    title: str
-    created_at: datetime
-    complete: bool
-    runs: tuple[int, int] | None = None
-    """How many runs have a result, and how many were planned; None: nobody counted."""
 
 
 @dataclass(frozen=True, slots=True)
