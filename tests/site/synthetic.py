@@ -99,7 +99,7 @@ def lab(
     test_id = [f"{zoo[model][1]}-{text}" for model, text in zip(k, label, strict=True)]
     need = np.array([f"needs {662 - n} more" for n in np.minimum(iterations, 661)], dtype=object)
     table = pd.DataFrame(dict.fromkeys(COLUMNS), index=range(count), dtype=object)
-    columns = {
+    columns: dict[str, Any] = {
         "campaign": f"lab-2026-{campaign + 6:02d}",
         "machine": [names[n][0] for n in m],
         "model": [zoo[n][1] for n in k],
