@@ -11,6 +11,7 @@ import pandas as pd
 from integrator.site.cells import clean_text
 from integrator.site.frame import tidy
 from integrator.site.source import CampaignFacts, CampaignResults
+from integrator.site.tests import TestText, test_texts
 
 __all__ = ["Asset", "Page", "Site"]
 
@@ -69,6 +70,11 @@ class Site:
     def frame(self) -> pd.DataFrame:
         """That of the newest campaign."""
         return self.frames[self.facts.id]
+
+    @cached_property
+    def tests(self) -> list[TestText]:
+        """The rows of the frame as texts, at the same places."""
+        return test_texts(self.frame)
 
     @cached_property
     def machines(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ __all__ = [
     "WIDTH",
     "Chart",
     "Quantity",
+    "Rows",
     "Spec",
     "axis",
     "between",
@@ -29,6 +30,8 @@ __all__ = [
 ]
 
 Spec = dict[str, Any]
+Rows = pd.DataFrame | Mapping[str, list[Any]]
+"""Of a tidy frame: itself, or lists by column, which are quicker where there are many charts."""
 
 WIDTH = 400
 """Of the drawing area, in pixels: a phone shows it with letters that can be read."""
@@ -120,9 +123,10 @@ def whole(spec: Mapping[str, Any], description: str) -> Spec:
     }
 
 
-def columns(frame: pd.DataFrame, *keys: str) -> list[tuple[Any, ...]]:
+def columns(rows: Rows, *keys: str) -> list[tuple[Any, ...]]:
     """The rows of these columns: loops over few rows are quicker than pandas is."""
-    return list(zip(*(frame[key].tolist() for key in keys), strict=True))
+    lists = (rows[key] for key in keys)
+    return list(zip(*(each if isinstance(each, list) else each.tolist() for each in lists), strict=True))
 
 
 def axis(title: str, **further: Any) -> Spec:

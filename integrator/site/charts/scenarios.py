@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pandas as pd
-
 from integrator.site.cells import format_number
 from integrator.site.charts.chart import (
     THROUGHPUT,
     WIDTH,
     Chart,
+    Rows,
     Spec,
     between,
     columns,
@@ -33,13 +32,23 @@ _MOST = 30
 @dataclass(frozen=True, slots=True)
 class _Side:
     throughput: float
-    ends: tuple[float, float]
-    text: str
+    low: float
+    high: float
     label: str
     row: str
 
+    @property
+    def text(self) -> str:
+        """The throughput with its interval, in FPS."""
+        return between(self.throughput, self.low, self.high)
 
-def scenarios(frame: pd.DataFrame) -> Chart | str:
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Of the interval."""
+        return ends(self.throughput, self.low, self.high)
+
+
+def scenarios(frame: Rows) -> Chart | str:
     """For each machine, the fastest of its sync tests and the fastest of its async tests.
 
     Both have the same precision, device and batch: of those that have both, the ones with the fastest async
@@ -91,7 +100,7 @@ def scenarios(frame: pd.DataFrame) -> Chart | str:
     )
 
 
-def _pairs(frame: pd.DataFrame) -> dict[str, dict[str, _Side]]:
+def _pairs(frame: Rows) -> dict[str, dict[str, _Side]]:
     keys = (THROUGHPUT.key, THROUGHPUT.low, THROUGHPUT.high)
     found: dict[tuple[str, ...], dict[str, _Side]] = {}
     for ranked, scenario, y, y1, y2, label, row, *setting in columns(
@@ -101,7 +110,7 @@ def _pairs(frame: pd.DataFrame) -> dict[str, dict[str, _Side]]:
             continue
         sides = found.setdefault(tuple(map(str, setting)), {})
         if scenario not in sides or sides[scenario].throughput < y:
-            sides[scenario] = _Side(y, ends(y, y1, y2), between(y, y1, y2), label, row)
+            sides[scenario] = _Side(y, y1, y2, label, row)
     best: dict[str, dict[str, _Side]] = {}
     for (machine, *_), sides in found.items():
         other = best.get(machine)

@@ -3,11 +3,15 @@
 from collections.abc import Callable, Iterable
 
 from integrator.site.page import Page, Site
-from integrator.site.pages import index
+from integrator.site.pages import index, machine, model
 
 __all__ = ["NAVIGATION", "PAGES"]
 
-PAGES: tuple[Callable[[Site], Iterable[Page]], ...] = (index.pages,)
+PAGES: tuple[Callable[[Site], Iterable[Page]], ...] = (index.pages, machine.pages, model.pages)
 
-NAVIGATION = (("index", "index.html", "Answers"),)
+NAVIGATION = (
+    ("index", "index.html", "Answers"),
+    ("machines", "machines.html", "Machines"),
+    ("models", "models.html", "Models"),
+)
 """What every page leads to: the key that a page names as its own, the path, and the words."""
