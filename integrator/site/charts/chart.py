@@ -22,6 +22,7 @@ __all__ = [
     "Spec",
     "axis",
     "between",
+    "brief",
     "columns",
     "log_scale",
     "series",
@@ -177,9 +178,20 @@ def series(names: Sequence[str], title: str | None = None, *, others: str = "") 
     )
 
 
-def tooltip(*pairs: tuple[str, str]) -> list[Spec]:
-    """What is shown at a mark: fields of text, and their headings."""
-    return [{"field": field, "type": "nominal", "title": title} for field, title in pairs]
+def tooltip(*pairs: tuple[str, str], numbers: Iterable[tuple[str, str]] = ()) -> list[Spec]:
+    """What is shown at a mark: fields of text and of numbers, and their headings."""
+    return [
+        *({"field": field, "type": "nominal", "title": title} for field, title in pairs),
+        *(
+            {"field": field, "type": "quantitative", "format": ",.3r", "title": title}
+            for field, title in numbers
+        ),
+    ]
+
+
+def brief(value: float) -> float:
+    """Six digits: what a drawing can show, and no more to be sent."""
+    return float("%.6g" % value)  # noqa: UP031  # twice as quick
 
 
 def between(value: float, low: float, high: float) -> str:

@@ -13,6 +13,7 @@ from integrator.site.charts.chart import (
     Rows,
     Spec,
     between,
+    brief,
     columns,
     distinct,
     ends,
@@ -82,10 +83,9 @@ def ladder(frame: Rows) -> Chart | str:
                         "precision": precision,
                         "setting": rung.label,
                         "row": rung.row,
-                        "y": rung.throughput,
-                        "y1": rung.ends[0],
-                        "y2": rung.ends[1],
-                        "throughput": f"{rung.text} FPS",
+                        "y": brief(rung.throughput),
+                        "y1": brief(rung.ends[0]),
+                        "y2": brief(rung.ends[1]),
                         "gain": gain,
                     }
                 )
@@ -145,7 +145,7 @@ def _spec(values: list[Spec], names: list[str], order: list[str]) -> Spec:
         "axis": log_axis(THROUGHPUT.title, scale),
     }
     about = tooltip(
-        ("machine", "machine"), ("setting", "setting"), ("throughput", "throughput"), ("gain", "ratio")
+        ("machine", "machine"), ("setting", "setting"), ("gain", "ratio"), numbers=[("y", "throughput, FPS")]
     )
     return whole(
         {

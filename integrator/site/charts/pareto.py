@@ -13,6 +13,7 @@ from integrator.site.charts.chart import (
     Rows,
     Spec,
     between,
+    brief,
     columns,
     distinct,
     ends,
@@ -102,23 +103,21 @@ def pareto(frame: Rows) -> Chart | str:
 
 
 def _value(point: _Point, called: str, *, on: bool) -> Spec:
-    x1, x2 = ends(point.latency, point.latency_low, point.latency_high)
-    y1, y2 = ends(point.throughput, point.throughput_low, point.throughput_high)
-    return {
+    value: Spec = {
         "series": called,
         "machine": point.machine,
         "setting": point.label,
         "row": point.row,
-        "x": point.latency,
-        "y": point.throughput,
-        "latency": f"{point.latency_text} ms",
-        "throughput": f"{point.throughput_text} FPS",
+        "x": brief(point.latency),
+        "y": brief(point.throughput),
         "on": on,
-        "x1": x1,
-        "x2": x2,
-        "y1": y1,
-        "y2": y2,
     }
+    if on:  # only there an interval is drawn
+        value["x1"], value["x2"] = map(brief, ends(point.latency, point.latency_low, point.latency_high))
+        value["y1"], value["y2"] = map(
+            brief, ends(point.throughput, point.throughput_low, point.throughput_high)
+        )
+    return value
 
 
 def _points(frame: Rows) -> list[_Point]:
@@ -144,8 +143,8 @@ def _own_fronts(points: list[_Point]) -> list[_Point]:
 
 def _spec(values: list[Spec], names: list[str], *, others: bool) -> Spec:
     colour, shape = series(names, "machine", others=_OTHERS if others else "")
-    x_scale = log_scale(end for value in values for end in (value["x1"], value["x2"]))
-    y_scale = log_scale(end for value in values for end in (value["y1"], value["y2"]))
+    x_scale = log_scale(value[key] for value in values for key in ("x", "x1", "x2") if key in value)
+    y_scale = log_scale(value[key] for value in values for key in ("y", "y1", "y2") if key in value)
     x: Spec = {
         "field": "x",
         "type": "quantitative",
@@ -163,8 +162,7 @@ def _spec(values: list[Spec], names: list[str], *, others: bool) -> Spec:
     about = tooltip(
         ("machine", "machine"),
         ("setting", "setting"),
-        ("latency", "median latency"),
-        ("throughput", "throughput"),
+        numbers=(("x", "median latency, ms"), ("y", "throughput, FPS")),
     )
     thin: Spec = {"type": "rule", "aria": False, "strokeWidth": 1.25, "opacity": 0.8}
     return whole(

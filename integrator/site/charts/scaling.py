@@ -16,6 +16,7 @@ from integrator.site.charts.chart import (
     Spec,
     axis,
     between,
+    brief,
     columns,
     distinct,
     ends,
@@ -200,15 +201,12 @@ def _value(name: str, machine: str, step: _Step, first: _Step, efficiency: float
         "setting": step.label,
         "row": step.row,
         "n": step.n,
-        "y": step.throughput,
-        "y1": low,
-        "y2": high,
-        "ideal": first.throughput * step.n / first.n,
-        "efficiency": 100 * efficiency,
-        "latency": step.latency if step.latency > 0 else None,
-        "throughput": f"{step.text} FPS",
-        "share": f"{format_number(100 * efficiency)} %",
-        "time": f"{format_number(step.latency)} ms" if step.latency > 0 else "",
+        "y": brief(step.throughput),
+        "y1": brief(low),
+        "y2": brief(high),
+        "ideal": brief(first.throughput * step.n / first.n),
+        "efficiency": brief(100 * efficiency),
+        "latency": brief(step.latency) if step.latency > 0 else None,
         "knee": knee_here,
     }
 
@@ -233,8 +231,12 @@ def _spec(values: list[Spec], names: list[str], swept: Swept) -> Spec:
     ideal = {**y, "field": "ideal"}
     full, x = x, {**x, "axis": {**x["axis"], "title": None}}
     points: Spec = {"type": "point", "filled": True, "size": 60, "opacity": 1}
-    further = ("time", "median latency") if swept == "batch" else ("share", "parallel efficiency")
-    about = tooltip(("machine", "machine"), ("setting", "setting"), ("throughput", "throughput"), further)
+    further = (
+        ("latency", "median latency, ms") if swept == "batch" else ("efficiency", "parallel efficiency, %")
+    )
+    about = tooltip(
+        ("machine", "machine"), ("setting", "setting"), numbers=(("y", "throughput, FPS"), further)
+    )
     upper: Spec = {
         "width": WIDTH,
         "height": 220,

@@ -12,6 +12,7 @@ from integrator.site.charts.chart import (
     Rows,
     Spec,
     between,
+    brief,
     columns,
     distinct,
     ends,
@@ -76,12 +77,11 @@ def scenarios(frame: Rows) -> Chart | str:
                 "scenario": scenario,
                 "setting": side.label,
                 "row": side.row,
-                "x": side.throughput,
-                "x1": side.ends[0],
-                "x2": side.ends[1],
-                "sync": sync.throughput,
-                "async": pool.throughput,
-                "throughput": f"{side.text} FPS",
+                "x": brief(side.throughput),
+                "x1": brief(side.ends[0]),
+                "x2": brief(side.ends[1]),
+                "sync": brief(sync.throughput),
+                "async": brief(pool.throughput),
                 "gain": gain,
             }
             for scenario, side in ((name, sides[name]) for name in _BOTH)
@@ -135,7 +135,10 @@ def _spec(values: list[Spec], order: list[str]) -> Spec:
     colour = {**look, "scale": {"domain": list(_BOTH), "range": ["var(--series-1)", "var(--series-2)"]}}
     shape = {**look, "scale": {"domain": list(_BOTH), "range": ["circle", "square"]}}
     about = tooltip(
-        ("machine", "machine"), ("setting", "setting"), ("throughput", "throughput"), ("gain", "async ÷ sync")
+        ("machine", "machine"),
+        ("setting", "setting"),
+        ("gain", "async ÷ sync"),
+        numbers=[("x", "throughput, FPS")],
     )
     return whole(
         {
