@@ -271,10 +271,12 @@ def test_no_run_makes_no_script() -> None:
     empty = pd.DataFrame({name: [] for name in RUN_COLUMNS})
     assert list(run_shards("c", empty)) == []
     assert list(run_shards("c", run_table([]))) == []
+    assert [path for path, _ in run_shards("c", run_table([]), ["box"])] == ["data/runs/c/box.js"]
 
 
 def test_the_drawer_has_words_for_everything() -> None:
-    name, value = read(words())
+    name, value = read(words({"c": {"box": ["tiny"]}}))
     assert name == "words"
     assert list(value["reasons"]) == list(REASONS)
+    assert value["details"] == {"c": {"box": ["tiny"]}}
     assert value["columns"]["latency_ms"]["unit"] == "ms"
