@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -12,17 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from integrator.resources import find
-from integrator.site.data import as_json, view_of
+from integrator.site.downloads.files import files as download_files
+from integrator.site.downloads.inventory import SUMS, files_in, sums
+from integrator.site.explain.files import files as explain_files
 from integrator.site.page import Asset, Site
-from integrator.site.pages import NAVIGATION, PAGES
+from integrator.site.pages import NAVIGATION, PAGES, data
 from integrator.site.render import Renderer
 from integrator.site.source import CampaignResults
+from integrator.site.store import manifest
 from protocol.errors import UserError
 from protocol.layout import MACHINE_NAME
 
 __all__ = ["FILES", "build_site"]
 
-FILES: tuple[Callable[[Site], Iterable[Asset]], ...] = ()
+FILES: tuple[Callable[[Site], Iterable[Asset]], ...] = (manifest.assets, explain_files, download_files)
 """What the site has beside its pages; a module of the site gives each kind."""
 
 _OURS = Path("data") / "results.json"
@@ -72,18 +74,6 @@ def _write(folder: Path, site: Site) -> None:
     for campaign in site.campaigns:
         if campaign.raw:
             _copy_raw(campaign.raw, campaign.raw_names, folder / "data" / "raw" / campaign.facts.id)
-    csv = site.newest.csv
-    (folder / "data" / "results.csv").write_bytes(csv if isinstance(csv, bytes) else csv.read_bytes())
-    newest = site.newest
-    view = view_of(
-        newest.table,
-        machines=newest.machines,
-        campaign=newest.facts,
-        raw_files=newest.raw_names,
-        rejected=newest.rejected,
-    )
-    text = json.dumps(as_json(view), allow_nan=False)
-    (folder / _OURS).write_text(text + "\n", encoding="utf-8")
     for kind in ("css", "js"):
         shutil.copytree(find("templates") / kind, folder / "assets" / kind)
     for files in FILES:
@@ -93,6 +83,9 @@ def _write(folder: Path, site: Site) -> None:
     for pages in PAGES:
         for page in pages(site):
             _put(folder / page.path, renderer.html(page).encode())
+    for page in data.pages(site, files_in(folder / "data")):
+        _put(folder / page.path, renderer.html(page).encode())
+    _put(folder / "data" / SUMS, sums(folder / "data"))
 
 
 def _put(file: Path, content: bytes) -> None:
