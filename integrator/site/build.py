@@ -11,20 +11,27 @@ from dataclasses import replace
 from pathlib import Path
 
 from integrator.resources import find
+from integrator.site.charts.draw import draw
 from integrator.site.downloads.files import files as download_files
 from integrator.site.downloads.inventory import SUMS, files_in, sums
 from integrator.site.explain.files import files as explain_files
-from integrator.site.page import Asset, Site
+from integrator.site.page import Asset, Page, Site
 from integrator.site.pages import NAVIGATION, PAGES, data
 from integrator.site.render import Renderer
 from integrator.site.source import CampaignResults
 from integrator.site.store import manifest
+from integrator.site.vendor import vendored_assets
 from protocol.errors import UserError
 from protocol.layout import MACHINE_NAME
 
 __all__ = ["FILES", "build_site"]
 
-FILES: tuple[Callable[[Site], Iterable[Asset]], ...] = (manifest.assets, explain_files, download_files)
+FILES: tuple[Callable[[Site], Iterable[Asset]], ...] = (
+    lambda _: vendored_assets(("datatables", "vega")),
+    manifest.assets,
+    explain_files,
+    download_files,
+)
 """What the site has beside its pages; a module of the site gives each kind."""
 
 _OURS = Path("data") / "results.json"
@@ -80,9 +87,18 @@ def _write(folder: Path, site: Site) -> None:
         for path, content in files(site):
             _put(folder / path, content)
     renderer = Renderer(site, NAVIGATION)
+    with_charts: list[Page] = []
     for pages in PAGES:
         for page in pages(site):
-            _put(folder / page.path, renderer.html(page).encode())
+            if page.charts:
+                with_charts.append(page)
+            else:
+                _put(folder / page.path, renderer.html(page).encode())
+    # All at once, so that the processes which draw start once.
+    drawings = draw({(page.path, name): spec for page in with_charts for name, spec in page.charts.items()})
+    for page in with_charts:
+        drawn = {name: drawings[page.path, name] for name in page.charts}
+        _put(folder / page.path, renderer.html(page, drawn).encode())
     for page in data.pages(site, files_in(folder / "data")):
         _put(folder / page.path, renderer.html(page).encode())
     _put(folder / "data" / SUMS, sums(folder / "data"))
