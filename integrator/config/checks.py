@@ -29,7 +29,7 @@ def _price(lab: Lab, machine: LabMachine) -> Iterator[tuple[KeyPath, str]]:
             if getattr(machine, key) is not None:
                 yield (
                     (key,),
-                    f"belongs to a price, and {machine.name} has none; give price or remove this key",
+                    f"belongs to a price, which {machine.name} has not; give price or remove this key",
                 )
     elif machine.currency is None and lab.currency is None:
         yield ("price",), "needs its currency; give currency, such as EUR, for this machine or for the lab"
