@@ -38,6 +38,10 @@ class RunValues:
         counts = np.bincount(tests, minlength=size).astype(np.int64)
         return cls(values[order], np.concatenate([[0], np.cumsum(counts)])[:-1].astype(np.int64), counts)
 
+    def take(self, tests: _Places) -> RunValues:
+        """Those of some tests, in that order."""
+        return RunValues(self.values, self.starts[tests], self.counts[tests])
+
 
 @dataclass(frozen=True, slots=True)
 class Comparisons:
