@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from integrator.conduct.state import CampaignState, WorkFolder
 from integrator.merge import merge_with_runs, to_csv
@@ -15,7 +14,7 @@ from integrator.store import CampaignRecord, CampaignStore
 from protocol.layout import result_name
 from protocol.result import Status
 
-__all__ = ["age", "campaign_results"]
+__all__ = ["campaign_results"]
 
 _NOT_YET = "not run yet: the campaign was not finished when this table was made"
 
@@ -75,11 +74,6 @@ def campaign_results(
         csv=to_csv(merged.table).encode(),
         rejected=read_rejections(store.rejected),
     )
-
-
-def age(campaign: CampaignResults) -> tuple[datetime, str]:
-    """Sorts campaigns by their making, the oldest first."""
-    return campaign.facts.created_at, campaign.facts.id
 
 
 def _tasks(record: CampaignRecord, models: set[str]) -> dict[str, str]:

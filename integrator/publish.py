@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from integrator.campaign_results import age, campaign_results
+from integrator.campaign_results import campaign_results
 from integrator.merged import Explain
 from integrator.offers import MachineOffer
 from integrator.rejected import Rejections, keep_rejections, read_rejections
@@ -47,13 +47,12 @@ def publish(
     keep_rejections(store.rejected, rejected)
     first = replace(first, rejected=read_rejections(store.rejected))
     others = [
-        campaign_results(each, Rejections("folder"), record=record, offers=offers)
+        campaign_results(each, Rejections("folder"), record=record, offers=offers, explain=_EXPLAIN)
         for each, record in zip(behind, records[1:], strict=True)
     ]
     assert isinstance(first.csv, bytes)  # noqa: S101 - as campaign_results makes it
     write_atomically(store.csv, first.csv)
-    newest = sorted([first, *others], key=age, reverse=True)
-    build_site(store.site, campaigns=newest)
+    build_site(store.site, [first, *others])
     return first.table
 
 
