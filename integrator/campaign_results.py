@@ -11,6 +11,7 @@ from integrator.offers import MachineOffer
 from integrator.rejected import Rejections, read_rejections
 from integrator.site.source import CampaignFacts, CampaignResults, Offer
 from integrator.store import CampaignRecord, CampaignStore
+from integrator.topologies import TOPOLOGIES
 from protocol.layout import result_name
 from protocol.result import Status
 
@@ -80,7 +81,5 @@ def _tasks(record: CampaignRecord, models: set[str]) -> dict[str, str]:
     """What each model does. A record of version 1 says nothing: then the built-in models' own words count."""
     known = {model: task for model, task in record.tasks.items() if task}
     if unasked := models - set(record.tasks):
-        from integrator.topologies import TOPOLOGIES  # loads OpenVINO, which few sites need
-
         known |= {model: TOPOLOGIES[model].task for model in unasked if model in TOPOLOGIES}
     return known

@@ -28,7 +28,7 @@ def publish(
         typer.Option(
             "--with",
             metavar="FOLDER",
-            help="An earlier campaign that the site shows too: its history, and what changed since. Repeatable.",
+            help="An earlier campaign that the site shows too: for history and what changed. Repeatable.",
         ),
     ] = None,
     lab: Annotated[

@@ -1,4 +1,4 @@
-"""`compare` for many pairs of tests at once: the same numbers and the same rule, without a loop over tests."""
+"""`compare` for many pairs of tests at once: the same numbers by the same rule, without a loop over tests."""
 
 from __future__ import annotations
 
@@ -98,9 +98,7 @@ def _logs(values: _Floats) -> _Floats:
 
 def _outcomes(low: _Floats, high: _Floats, higher_is_faster: bool, band: float) -> npt.NDArray[np.int8]:
     """The rule of `compare`; comparisons with NaN are false, so what is unknown stays inconclusive."""
-    above, below = (
-        (Outcome.FASTER, Outcome.SLOWER) if higher_is_faster else (Outcome.SLOWER, Outcome.FASTER)
-    )
+    above, below = (Outcome.FASTER, Outcome.SLOWER) if higher_is_faster else (Outcome.SLOWER, Outcome.FASTER)
     found = np.full(low.shape, OUTCOMES.index(Outcome.INCONCLUSIVE), dtype=np.int8)
     found[low > 1] = OUTCOMES.index(above)
     found[high < 1] = OUTCOMES.index(below)

@@ -52,8 +52,8 @@ class Timeline:
 
     campaigns: tuple[CampaignFacts, ...]
     tests: pd.DataFrame
-    """machine, model, label, scenario, test_id, row (the test's id); href, where its row stands, empty for one
-    that the newest campaign has not; all texts."""
+    """machine, model, label, scenario, test_id, row (the test's id); href, where its row stands, empty for
+    one that the newest campaign has not; all texts."""
     status: _Texts
     """Empty: the campaign has no such test."""
     verdict: _Texts
@@ -81,18 +81,22 @@ class Timeline:
         return np.where(self.tests["scenario"].to_numpy() == "sync", 0, 1)
 
     def certain(self, measure: str) -> npt.NDArray[np.bool_]:
-        """Whether a test is known to have become faster or slower: both results may be ranked, and both are of
-        the same model file."""
+        """Whether a test is known to have become faster or slower.
+
+        Both results may be ranked, and both are of the same model file.
+        """
         changed = np.isin(
             self.outcome[measure], [OUTCOMES.index(Outcome.FASTER), OUTCOMES.index(Outcome.SLOWER)]
         )
-        return changed & self._at_both(self.rank_ok) & ~self.other_model
+        found: npt.NDArray[np.bool_] = changed & self._at_both(self.rank_ok) & ~self.other_model
+        return found
 
     @property
     def other_model(self) -> npt.NDArray[np.bool_]:
         """Whether the model's file is another than in the campaign `before`: that is not the same test."""
         at, before = np.arange(len(self.tests))[:, None], self.before
-        return (before >= 0) & (self.content[at, np.maximum(before, 0)] != self.content)
+        found: npt.NDArray[np.bool_] = self.content[at, np.maximum(before, 0)] != self.content
+        return (before >= 0) & found
 
     def _at_both(self, true: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         at, before = np.arange(len(self.tests))[:, None], self.before
@@ -180,7 +184,7 @@ def _runs(campaign: CampaignResults, frame: pd.DataFrame, rows: _Places) -> _Run
     test = pd.factorize(pd.concat([frame["test_id"], runs["test_id"]], ignore_index=True))[0]
     pair = machine.astype(np.int64) * (int(test.max(initial=0)) + 1) + test
     at = pd.Index(pair[: len(frame)]).get_indexer(pd.Index(pair[len(frame) :]))
-    good &= at >= 0
+    good = good & (at >= 0)
     values = {key: runs[key].to_numpy(dtype=np.float64)[good] for key in (each.key for each in MEASURES)}
     return _Runs(rows[at[good]].astype(np.int64), values)
 
