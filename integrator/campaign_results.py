@@ -60,6 +60,7 @@ def campaign_results(
             created_at=record.created_at,
             complete=bool(not not_run and (over or runs[0] == runs[1])),
             runs=runs,
+            lab=record.lab,
         ),
         table=merged.table,
         runs=merged.runs,

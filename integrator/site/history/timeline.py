@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from integrator.site.cells import clean_text
 from integrator.site.source import CampaignFacts, CampaignResults
 from integrator.statistics.compare import Outcome
 from integrator.statistics.compare_many import OUTCOMES, Comparisons, RunValues, compare_many
@@ -134,7 +135,7 @@ def timeline_of(campaigns: Sequence[CampaignResults], frames: Mapping[str, pd.Da
     runs = [_runs(each, frame, rows) for each, frame, rows in zip(campaigns, once, places, strict=True)]
     compared = {measure.key: _steps(measure, runs, before) for measure in MEASURES}
     return Timeline(
-        campaigns=tuple(each.facts for each in campaigns),
+        campaigns=tuple(replace(each.facts, title=clean_text(each.facts.title)) for each in campaigns),
         tests=tests,
         status=status,
         verdict=texts("verdict"),
