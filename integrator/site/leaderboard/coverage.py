@@ -43,6 +43,15 @@ class CoverageCell:
         return self.ok + self.noisy + self.invalid + self.failed + self.not_run
 
     @property
+    def words(self) -> str:
+        """How they ended, and the reason of the first that is not as it should be."""
+        names = ("ok", "noisy", "invalid", "failed", "not_run")
+        counts = ", ".join(
+            f"{count} {name.replace('_', ' ')}" for name in names if (count := getattr(self, name))
+        )
+        return f"{counts}: {self.why}" if self.why else counts
+
+    @property
     def state(self) -> str:
         """The worst that happened; none where nothing was planned."""
         order = ("failed", "invalid", "noisy", "not_run", "ok")
