@@ -51,7 +51,9 @@ def lab(
     table = grid.to_frame(index=False)
     count = len(table)
     speed = np.exp(generator.normal(0, 0.8, machines)).repeat(count // max(machines, 1))
-    weight = np.tile(np.exp(generator.normal(2.5, 1, models)).repeat(count // max(machines * models, 1)), machines)
+    weight = np.tile(
+        np.exp(generator.normal(2.5, 1, models)).repeat(count // max(machines * models, 1)), machines
+    )
     asynchronous = (table["scenario"] == "async").to_numpy()
     latency = speed * weight * table["batch"] * np.where(table["precision"] == "INT8", 0.5, 1)
     latency = latency * np.exp(generator.normal(0, 0.05, count)) * np.where(asynchronous, 2.0, 1)

@@ -14,8 +14,9 @@ fall out of the quotient of two scores: the order does not depend on which machi
 models of which any machine has a ranked value, and only machines with all N are ranked.
 
 The interval of a score puts the ends of the values' 95 % intervals in place of the values: the slow ends of
-all models together for its lower end, the fast ends for the upper one; the divisors stay, as a unit of measure.
-It is as wide as 95 % asks for where a machine's errors go together from model to model, and wider elsewhere.
+all models together for its lower end, the fast ends for the upper one; the divisors stay, as a unit of
+measure. It is as wide as 95 % asks for where a machine's errors go together from model to model, and wider
+elsewhere.
 
 A machine's rank is the range from 1 + (machines whose interval lies wholly above its own) to (ranked machines
 - those whose interval lies wholly below). Intervals that touch overlap.

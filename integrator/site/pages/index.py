@@ -1,4 +1,4 @@
-"""The answer first: which machine, how sure, what changed, and what was covered; a page for each large task."""
+"""The answer first: which machine, how sure, what changed and what was covered; a page for each task."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from integrator.site.page import Page, Site
 __all__ = ["pages", "task_page"]
 
 _MOST_VALUES = 300
-"""Values with their settings that the first page shows; a site with more has them on the pages of its tasks."""
+"""Values with their settings on the first page; a site with more has them on the pages of its tasks."""
+_MOST_PER_BOARD = 450
+"""Of a leaderboard on a task's page, which stays below 60 KB so when it is compressed."""
 _ONWARD = (
     ("explore.html", "Every test", "sort, filter, pivot, and take the view as a file"),
     ("compare.html", "Two machines side by side", "the ratio of what both have measured, and what differs"),
@@ -68,7 +70,7 @@ def pages(site: Site) -> Iterable[Page]:
             "pages/task.html",
             title=f"{task['name']}: which machine",
             nav="index",
-            context={"task": task},
+            context={"task": task, "full": _in_full(task["boards"])},
             styles=("leaderboard.css",),
         )
 
