@@ -115,11 +115,11 @@
     }
   }
 
-  // How many machines hold all cameras: `loads` are { cameras, share }, a camera's share of a machine's time.
-  // Cameras are not cut in two. First-fit, the largest share first; every camera that is alike goes at once.
+  // How many machines hold all cameras: `loads` are { index, cameras, share }, the share of a machine's time that
+  // a camera takes. Cameras are not cut in two. First-fit, the largest share first; every camera that is alike goes at once.
   function pack(loads, room) {
     const bins = [];
-    const order = loads.map((load, index) => ({ ...load, index })).sort((a, b) => b.share - a.share || a.index - b.index);
+    const order = [...loads].sort((a, b) => b.share - a.share || a.index - b.index);
     for (const { cameras, share, index } of order) {
       let left = cameras;
       for (const bin of bins) {
@@ -167,7 +167,7 @@
     const seen = new Set();
     const answer = { machine, uses, fails: whys.filter(({ why }) => !seen.has(why) && seen.add(why)), price: NaN, currency: "", watts: NaN };
     if (whys.length) return answer;
-    const loads = uses.map(({ model, cameras, fps, capacity }) => ({ model, cameras, share: fps / capacity }));
+    const loads = uses.map(({ model, cameras, fps, capacity }, index) => ({ index, model, cameras, share: fps / capacity }));
     const [mixed, apart] = [pack(loads, room), packApart(loads, room)];
     if (!mixed || !apart) {
       answer.fails.push({ why: `more than ${number(MOST_MACHINES)} machines`, at: -1 });
