@@ -18,12 +18,13 @@ from integrator.site.page import Asset, Site
 from integrator.site.pages import NAVIGATION, PAGES
 from integrator.site.render import Renderer
 from integrator.site.source import CampaignResults
+from integrator.site.store import manifest
 from protocol.errors import UserError
 from protocol.layout import MACHINE_NAME
 
 __all__ = ["FILES", "build_site"]
 
-FILES: tuple[Callable[[Site], Iterable[Asset]], ...] = (shards.files, feed.files)
+FILES: tuple[Callable[[Site], Iterable[Asset]], ...] = (manifest.assets, shards.files, feed.files)
 """What the site has beside its pages; a module of the site gives each kind."""
 
 _OURS = Path("data") / "results.json"

@@ -41,8 +41,8 @@
   }
 
   // By machine, in the order of the table: for each model the places of its tests.
-  function byMachine(table) {
-    const machines = new Map();
+  function byMachine(table, names) {
+    const machines = new Map(names.map((name) => [name, new Map()]));
     for (let i = 0; i < table.length; i += 1) {
       if (!machines.has(table.machine[i])) machines.set(table.machine[i], new Map());
       const models = machines.get(table.machine[i]);
@@ -223,9 +223,10 @@
     };
   }
 
-  // The answers in order, and the machines that fail, each with its reasons.
-  function find(table, query, offers) {
-    const found = [...byMachine(table)].map(([machine, models]) => onMachine(table, machine, models, query, offers[machine]));
+  // The answers in order, and the machines that fail, each with its reasons; `machines` names also those that
+  // have no row in the table.
+  function find(table, query, offers, machines = []) {
+    const found = [...byMachine(table, machines)].map(([machine, models]) => onMachine(table, machine, models, query, offers[machine]));
     return {
       answers: found.filter((answer) => !answer.fails.length).sort(order(query.currency)),
       fails: found.filter((answer) => answer.fails.length).sort((a, b) => a.fails.length - b.fails.length || (a.machine < b.machine ? -1 : 1)),

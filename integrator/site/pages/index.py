@@ -59,10 +59,16 @@ def pages(site: Site) -> Iterable[Page]:
             "in_full": in_full,
             "coverage": coverage(site.frame, site.machines, site.models),
             "onward": _ONWARD,
+            "finder": {
+                "machines": site.machines,
+                "precisions": sorted(set(site.frame["precision"]) - {""}),
+                "devices": sorted(set(site.frame["device"]) - {""}),
+            },
             "rejected": rejected,
             "rejected_more": rejected_more,
         },
-        styles=("leaderboard.css",),
+        scripts=("assets/manifest.js", "js/store.js", "js/finder-core.js", "js/finder.js"),
+        styles=("leaderboard.css", "finder.css"),
     )
     for task in tasks:
         yield Page(
