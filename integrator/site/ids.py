@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 
 __all__ = ["file_name", "row_id"]
 
-_CHARACTERS = 10
+_CHARACTERS = 12
 
 
 def row_id(machine: str, test_id: str) -> str:
-    """The id of a test on a machine, in every campaign: ten letters and digits (50 bits)."""
-    digest = hashlib.sha256(f"{machine}\0{test_id}".encode("utf-8", "surrogatepass")).digest()
-    return base64.b32encode(digest[:7]).decode().lower()[:_CHARACTERS]
+    """The id of a test on a machine, in every campaign: 12 hexadecimal digits behind a letter."""
+    digest = hashlib.sha256(f"{machine}\0{test_id}".encode("utf-8", "surrogatepass")).hexdigest()
+    return f"t{digest[:_CHARACTERS]}"
 
 
 def file_name(name: str) -> str:
