@@ -9,7 +9,16 @@ from typing import Literal
 from integrator.site.machines import machine_facts
 from protocol.machine import Configuration, Fingerprint, MachineDescription
 
-__all__ = ["Difference", "Kind", "Known", "badge", "differences", "known_facts", "software_differs"]
+__all__ = [
+    "Difference",
+    "Kind",
+    "Known",
+    "badge",
+    "between",
+    "differences",
+    "known_facts",
+    "software_differs",
+]
 
 Kind = Literal["hardware", "software", "setting"]
 
@@ -75,13 +84,18 @@ def differences(
     another release (its capabilities). A machine that has not described itself (None) is unknown in
     everything. Where neither has, the description itself is what is unknown.
     """
-    if first is None and second is None:
-        return (Difference("description", None, None, "hardware"),)
+    return between(known_facts(first), known_facts(second))
+
+
+def between(first: Sequence[Known], second: Sequence[Known]) -> tuple[Difference, ...]:
+    """`differences` of machines whose facts are known already."""
     found = [
         Difference(one.label, one.text, other.text, one.kind)
-        for one, other in zip(known_facts(first), known_facts(second), strict=True)
+        for one, other in zip(first, second, strict=True)
         if one.text != other.text
     ]
+    if all(fact.text is None for fact in (*first, *second)):
+        found = [Difference("description", None, None, "hardware")]
     return tuple(sorted(found, key=lambda difference: not difference.certain))
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from integrator.site.compare.differences import Difference, differences, software_differs
+from integrator.site.compare.differences import Difference, between, known_facts, software_differs
 from integrator.statistics.compare import mean_of_ratios
 from integrator.statistics.interval import Interval
 from protocol.machine import MachineDescription
@@ -80,6 +80,7 @@ def speed_ups(
     known = ~np.isnan(logs)
     means, counts = _by_model(np.nan_to_num(logs), known, models)
     both_planned = planned.astype(np.float64) @ planned.T.astype(np.float64)
+    facts = [known_facts(descriptions.get(name)) for name in machines]
     found: dict[tuple[str, str], Pair] = {}
     for i, one in enumerate(machines):
         for j in range(i):
@@ -92,10 +93,9 @@ def speed_ups(
                 each = means[there, i, j]
             mean = mean_of_ratios(np.exp(each).tolist())
             sizes = (int(counts[:, i, j].sum()), int(both_planned[i, j]), int(there.sum()))
-            against = differences(descriptions.get(other), descriptions.get(one))
-            back = differences(descriptions.get(one), descriptions.get(other))
-            found[one, other] = Pair(mean.ratio, mean.interval, *sizes, against)
-            found[other, one] = Pair(*_inverse(mean.ratio, mean.interval), *sizes, back)
+            found[one, other] = Pair(mean.ratio, mean.interval, *sizes, between(facts[j], facts[i]))
+            back = _inverse(mean.ratio, mean.interval)
+            found[other, one] = Pair(*back, *sizes, between(facts[i], facts[j]))
     return Matrix(tuple(machines), found)
 
 
