@@ -8,7 +8,7 @@ from integrator.conduct.state import CampaignState, WorkFolder
 from integrator.merge import merge, to_csv
 from integrator.rejected import Rejections, keep_rejections, read_rejections
 from integrator.site.build import build_site
-from integrator.site.data import CampaignFacts
+from integrator.site.source import CampaignFacts, CampaignResults, no_runs
 from integrator.store import CampaignStore
 from protocol.atomic import write_atomically
 from protocol.layout import result_name
@@ -41,17 +41,17 @@ def publish(store: CampaignStore) -> pd.DataFrame:
     complete = not (table["status"] == Status.NOT_RUN.value).any() and (over or runs[0] == runs[1])
     csv = to_csv(table).encode()
     write_atomically(store.csv, csv)
-    build_site(
-        store.site,
-        table=table,
-        machines=machines,
-        campaign=CampaignFacts(
+    results = CampaignResults(
+        facts=CampaignFacts(
             id=record.campaign,
             title=record.title,
             created_at=record.created_at,
             complete=complete,
             runs=runs,
         ),
+        table=table,
+        runs=no_runs(),
+        machines=machines,
         raw=store.raw,
         raw_names={
             machine: {result_name(result.test, result.run) for result in results}
@@ -60,4 +60,5 @@ def publish(store: CampaignStore) -> pd.DataFrame:
         csv=csv,
         rejected=read_rejections(store.rejected),
     )
+    build_site(store.site, [results])
     return table

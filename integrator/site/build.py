@@ -3,52 +3,37 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import jinja2
-from pandas import DataFrame
-
-from integrator.rejected import NOTHING_REJECTED, RejectedFiles
 from integrator.resources import find
-from integrator.site.cells import clean_text, first_words
-from integrator.site.data import CampaignFacts, View, as_json, view_of
-from integrator.site.machines import fact_labels
+from integrator.site.data import as_json, view_of
+from integrator.site.page import Asset, Site
+from integrator.site.pages import NAVIGATION, PAGES
+from integrator.site.render import Renderer
+from integrator.site.source import CampaignResults
 from protocol.errors import UserError
 from protocol.layout import MACHINE_NAME
-from protocol.machine import MachineDescription
 
-__all__ = ["build_site", "render_index"]
+__all__ = ["FILES", "build_site"]
 
-_ASSETS = ("site.css", "site.js")
+FILES: tuple[Callable[[Site], Iterable[Asset]], ...] = ()
+"""What the site has beside its pages; a module of the site gives each kind."""
+
 _OURS = Path("data") / "results.json"
 
 
-def build_site(
-    target: Path,
-    *,
-    table: DataFrame,
-    machines: Mapping[str, MachineDescription],
-    campaign: CampaignFacts,
-    raw: Path | None,
-    raw_names: Mapping[str, Collection[str]],
-    csv: bytes | Path,
-    rejected: RejectedFiles = NOTHING_REJECTED,
-) -> Path:
-    """Write the site of one campaign to the folder `target`, in place of the site that is there.
+def build_site(target: Path, campaigns: Sequence[CampaignResults]) -> Path:
+    """Write the site of one or more campaigns to the folder `target`, in place of the site that is there.
 
     Args:
         target: the folder; it may be missing or empty, or hold a site built before.
-        table: the merged table, a row for every test.
-        machines: the machines' own descriptions; any may be missing.
-        campaign: what is said of the campaign.
-        raw: a folder of raw results, `<machine>/<test_id>.<run>.json.gz`.
-        raw_names: by machine, those of them that the table is made of; the site carries these.
-        csv: the table as a CSV file, which the site carries as `data/results.csv`.
-        rejected: what machines sent and was not taken.
+        campaigns: at least one; the site is about the one that was planned last.
 
     Returns:
         The page to open, `target/index.html`.
@@ -61,12 +46,12 @@ def build_site(
         raise UserError(
             f"{target}: there is something here that fleetmark did not build", advice="Choose another folder."
         )
+    newest_first = sorted(campaigns, key=lambda each: (each.facts.created_at, each.facts.id), reverse=True)
+    site = Site(tuple(replace(each, raw_names=_publishable(each)) for each in newest_first))
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
         staged, previous = Path(temporary) / "new", Path(temporary) / "previous"
-        raw_files = _copy_raw(raw, raw_names, staged / "data" / "raw") if raw else {}
-        view = view_of(table, machines=machines, campaign=campaign, raw_files=raw_files, rejected=rejected)
-        _write(staged, view, csv)
+        _write(staged, site)
         if target.exists():
             target.rename(previous)
         try:
@@ -78,47 +63,62 @@ def build_site(
     return target / "index.html"
 
 
-def render_index(view: View) -> str:
-    """The HTML of the main page."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(find("templates")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["first_words"] = first_words
-    environment.filters["clean"] = clean_text
-    template = environment.get_template("index.html")
-    return template.render(view=view, columns=view.columns, groups=view.groups, fact_labels=fact_labels())
-
-
 def _is_ours(target: Path) -> bool:
     return target.is_dir() and ((target / _OURS).is_file() or not any(target.iterdir()))
 
 
-def _write(folder: Path, view: View, csv: bytes | Path) -> None:
-    (folder / "assets").mkdir(parents=True)
-    (folder / "data").mkdir(exist_ok=True)
-    (folder / "index.html").write_text(render_index(view), encoding="utf-8")
-    for name in _ASSETS:
-        shutil.copyfile(find("templates") / name, folder / "assets" / name)
+def _write(folder: Path, site: Site) -> None:
+    (folder / "data").mkdir(parents=True)
+    for campaign in site.campaigns:
+        if campaign.raw:
+            _copy_raw(campaign.raw, campaign.raw_names, folder / "data" / "raw" / campaign.facts.id)
+    csv = site.newest.csv
     (folder / "data" / "results.csv").write_bytes(csv if isinstance(csv, bytes) else csv.read_bytes())
-    text = json.dumps(as_json(view), indent=1, allow_nan=False)
+    newest = site.newest
+    view = view_of(
+        newest.table,
+        machines=newest.machines,
+        campaign=newest.facts,
+        raw_files=newest.raw_names,
+        rejected=newest.rejected,
+    )
+    text = json.dumps(as_json(view), allow_nan=False)
     (folder / _OURS).write_text(text + "\n", encoding="utf-8")
+    for kind in ("css", "js"):
+        shutil.copytree(find("templates") / kind, folder / "assets" / kind)
+    for files in FILES:
+        for path, content in files(site):
+            _put(folder / path, content)
+    renderer = Renderer(site, NAVIGATION)
+    for pages in PAGES:
+        for page in pages(site):
+            _put(folder / page.path, renderer.html(page).encode())
 
 
-def _copy_raw(source: Path, names: Mapping[str, Collection[str]], target: Path) -> dict[str, list[str]]:
-    """Copy the raw results, and nothing that is not one: links could publish any file of this machine."""
-    copied: dict[str, list[str]] = {}
-    for folder in sorted(source.iterdir()) if source.is_dir() else ():
+def _put(file: Path, content: bytes) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+
+
+def _publishable(campaign: CampaignResults) -> dict[str, tuple[str, ...]]:
+    """The raw results that are there, and nothing that is none: a link could publish any file from here."""
+    found: dict[str, tuple[str, ...]] = {}
+    source = campaign.raw
+    for folder in sorted(source.iterdir()) if source and source.is_dir() else ():
         if folder.is_symlink() or not folder.is_dir() or not re.fullmatch(MACHINE_NAME, folder.name):
             continue
-        for file in sorted(folder.iterdir()):
-            if file.is_symlink() or not file.is_file() or file.name not in names.get(folder.name, ()):
-                continue
-            (target / folder.name).mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, target / folder.name / file.name)
-            copied.setdefault(folder.name, []).append(file.name)
-    return copied
+        taken = frozenset(campaign.raw_names.get(folder.name, ()))
+        with os.scandir(folder) as entries:
+            files = [
+                each.name for each in entries if each.name in taken and each.is_file(follow_symlinks=False)
+            ]
+        found[folder.name] = tuple(sorted(files))
+    return found
+
+
+def _copy_raw(source: Path, names: Mapping[str, Collection[str]], target: Path) -> None:
+    for machine, files in names.items():
+        if files:
+            (target / machine).mkdir(parents=True, exist_ok=True)
+        for name in files:
+            shutil.copyfile(source / machine / name, target / machine / name, follow_symlinks=False)

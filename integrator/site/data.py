@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from pandas import DataFrame
@@ -111,11 +111,11 @@ def view_of(
     *,
     machines: Mapping[str, MachineDescription],
     campaign: CampaignFacts,
-    raw_files: Mapping[str, Sequence[str]] | None = None,
+    raw_files: Mapping[str, Collection[str]] | None = None,
     rejected: RejectedFiles = NOTHING_REJECTED,
 ) -> View:
     """Work out what to show. `raw_files` names each machine's raw result files, `<test_id>.<run>.json.gz`."""
-    rows = rows_of(table, raw_files=raw_files)
+    rows = rows_of(table, raw_files=raw_files, raw_folder=f"data/raw/{campaign.id}")
     names = list(dict.fromkeys([*(row.machine for row in rows), *sorted(map(clean_text, machines))]))
     described = {clean_text(name): description for name, description in machines.items()}
     return View(
@@ -133,10 +133,15 @@ def view_of(
     )
 
 
-def rows_of(table: DataFrame, *, raw_files: Mapping[str, Sequence[str]] | None = None) -> tuple[Row, ...]:
+def rows_of(
+    table: DataFrame,
+    *,
+    raw_files: Mapping[str, Collection[str]] | None = None,
+    raw_folder: str = "data/raw",
+) -> tuple[Row, ...]:
     """Every test of the table, in the table's order."""
     anchors: set[str] = set()
-    raw = _raw_by_test(raw_files or {})
+    raw = _raw_by_test(raw_files or {}, raw_folder)
     return tuple(_row(record, anchors, raw) for record in _records(table))
 
 
@@ -262,12 +267,14 @@ def _anchor(text: str, taken: set[str]) -> str:
     return anchor
 
 
-def _raw_by_test(raw_files: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], tuple[RawFile, ...]]:
+def _raw_by_test(
+    raw_files: Mapping[str, Collection[str]], folder: str
+) -> dict[tuple[str, str], tuple[RawFile, ...]]:
     found: dict[tuple[str, str], list[RawFile]] = {}
     for machine, names in raw_files.items():
         for name in names:
             if split := split_result_name(name):
-                file = RawFile(run=split[1], href=f"data/raw/{machine}/{name}")
+                file = RawFile(run=split[1], href=f"{folder}/{machine}/{name}")
                 found.setdefault((machine, split[0]), []).append(file)
     return {key: tuple(sorted(files, key=lambda file: file.run)) for key, files in found.items()}
 

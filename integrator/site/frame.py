@@ -149,7 +149,7 @@ def _label(setting: dict[str, object]) -> str:
     parts += [
         f"{key} {number:g}" if key == "batch" else f"{number:g} {key[:-1] if number == 1 else key}"
         for key in ("batch", "streams", "threads", "requests")
-        if (number := setting[key]) == number and isinstance(number, float)  # noqa: PLR0124  # not NaN
+        if (number := setting[key]) == number and isinstance(number, float)  # not NaN
     ]
     if (region := str(setting["timed_region"])) not in {"", "inference"}:
         parts.append(region.replace("_", " "))

@@ -18,7 +18,7 @@ RUN_COLUMNS = ("machine", "test_id", "run", "status", "latency_ms", "throughput_
 """Of `CampaignResults.runs`: a row for each result that came back; the numbers are NaN where it is not ok."""
 
 TestDetail = Mapping[str, object]
-"""What `explain` shows of one test beyond its row, ready for JSON; made by `integrator.site.explain.detail`."""
+"""What `explain` shows of one test beyond its row, ready for JSON: `integrator.site.explain.detail`."""
 
 
 @dataclass(frozen=True, slots=True)

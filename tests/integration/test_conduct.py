@@ -287,12 +287,12 @@ class TestTrouble:
         assert "fleetmark run --resume out" in done.stderr
 
     def test_a_machine_that_takes_too_long(self, desk: Path) -> None:
-        write(desk, machines=["{name: box}"], more="limits: {machine_deadline: 4 s}\n", duration_s=1)
+        write(desk, machines=["{name: box}"], more="limits: {machine_deadline: 15 s}\n", duration_s=1)
         done = fleetmark(desk, *RUN)
         assert done.returncode == 1
         reasons = {row["reason"] for row in table(desk) if row["status"] == "not_run"}
-        assert reasons <= {"the machine's deadline (4 s) passed before this test was run"}
-        assert "box: failed: the machine's deadline (4 s) passed" in done.stderr
+        assert reasons <= {"the machine's deadline (15 s) passed before this test was run"}
+        assert "box: failed: the machine's deadline (15 s) passed" in done.stderr
         assert 0 < len(collected(desk)) < RUNS * TESTS
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pandas as pd
 
 from integrator.site.build import build_site
-from integrator.site.data import CampaignFacts
+from integrator.site.source import RUN_COLUMNS, CampaignFacts, CampaignResults, Offer
 from protocol.machine import Configuration, Device, Fingerprint, MachineDescription
 
 CSV_COLUMNS = [
@@ -247,8 +248,39 @@ def sample_machines() -> dict[str, MachineDescription]:
     return {"nuc-13": description("nuc-13"), "xeon-8480": xeon}
 
 
-def build_sample(folder: Path) -> Path:
-    """The site of the sample campaign, with raw files for every test that ran."""
+def results(*rows: dict[str, object], **settings: object) -> CampaignResults:
+    """A campaign of these rows; the runs of a row that is ok lie within 1 % of its numbers."""
+    frame = table(*rows)
+    given: dict[str, object] = {
+        "facts": campaign(),
+        "table": frame,
+        "runs": _runs(rows),
+        "csv": frame.to_csv(index=False).encode("utf-8", "replace"),
+    }
+    return CampaignResults(**(given | settings))  # type: ignore[arg-type]
+
+
+def _runs(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
+    found = []
+    for values in rows:
+        ok = values["status"] == "ok" and isinstance(values["latency_ms"], float)
+        for run in range(int(values["runs"]) if ok else 1):  # type: ignore[call-overload]
+            factor = 1 + 0.01 * math.sin(run)
+            found.append(
+                {
+                    "machine": values["machine"],
+                    "test_id": values["test_id"],
+                    "run": run,
+                    "status": values["status"],
+                    "latency_ms": float(values["latency_ms"]) * factor if ok else math.nan,  # type: ignore[arg-type]
+                    "throughput_fps": float(values["throughput_fps"]) / factor if ok else math.nan,  # type: ignore[arg-type]
+                }
+            )
+    return pd.DataFrame(found, columns=list(RUN_COLUMNS))
+
+
+def sample_results(folder: Path) -> CampaignResults:
+    """The sample campaign, with raw files for every test that ran."""
     rows = sample_rows()
     raw = folder / "raw"
     names: dict[str, list[str]] = {}
@@ -258,13 +290,25 @@ def build_sample(folder: Path) -> Path:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(b"raw")
             names.setdefault(file.parent.name, []).append(file.name)
-    frame = table(*rows)
-    return build_site(
-        folder / "site",
-        table=frame,
+    return results(
+        *rows,
+        facts=campaign(complete=False),
         machines=sample_machines(),
-        campaign=campaign(complete=False),
+        tasks={
+            "resnet50": "image classification",
+            "mobilenet-v3-large": "image classification",
+            "yolov8n": "object detection",
+            "bert-base-uncased": "language encoding",
+        },
+        offers={
+            "nuc-13": Offer(price=620, currency="EUR", priced_on=date(2026, 9, 1), watts=28),
+            "xeon-8480": Offer(price=21400, currency="EUR", priced_on=date(2026, 9, 1), watts=700),
+        },
         raw=raw,
         raw_names=names,
-        csv=frame.to_csv(index=False).encode(),
     )
+
+
+def build_sample(folder: Path) -> Path:
+    """The site of the sample campaign."""
+    return build_site(folder / "site", [sample_results(folder)])

@@ -20,9 +20,12 @@ import pandas as pd
 import pytest
 
 from integrator.rejected import RejectedFiles, Rejection
-from integrator.site.build import build_site, render_index
+from integrator.site.build import build_site
 from integrator.site.cells import clean_text, count_cell, first_words, format_number, number_cell, to_text
 from integrator.site.data import as_json, view_of
+from integrator.site.page import Site
+from integrator.site.pages import NAVIGATION, index
+from integrator.site.render import Renderer
 from integrator.statistics.verdict import REASONS
 from protocol.errors import UserError
 
@@ -55,8 +58,10 @@ NASTY = [
 
 
 def page_of(*rows: dict[str, Any], **settings: Any) -> str:
-    settings = {"machines": {}, "campaign": sample.campaign(), **settings}
-    return render_index(view_of(sample.table(*rows), **settings))
+    """The first page of a campaign with these rows; `settings` are fields of `CampaignResults`."""
+    site = Site((sample.results(*rows, **settings),))
+    (page,) = index.pages(site)
+    return Renderer(site, NAVIGATION).html(page)
 
 
 def parse(html: str) -> Any:
@@ -87,7 +92,7 @@ def check_tables(tree: Any) -> None:
 
 def test_sample_page_is_html5_and_whole() -> None:
     rows = sample.sample_rows()
-    tree = parse(page_of(*rows, machines=sample.sample_machines(), campaign=sample.campaign(complete=False)))
+    tree = parse(page_of(*rows, machines=sample.sample_machines(), facts=sample.campaign(complete=False)))
     check_tables(tree)
     text = re.sub(r"\s+", " ", text_of(tree))
     assert len(body_rows(tree)) == len(rows) == 30
@@ -191,12 +196,12 @@ def test_text_from_a_machine_stays_text(text: str) -> None:
     html = page_of(
         sample.row(**dict.fromkeys(names, text), verdict="noisy"),
         sample.failure(text, text, machine=text, test_id=text),
-        campaign=sample.campaign(title=text),
+        facts=sample.campaign(title=text),
         machines={"m": sample.description("m", cpu_model=text)},
     )
     tree = parse(html)
     check_tables(tree)
-    assert [text_of(script) for script in tree.iter(f"{HTML}script")] == [""]
+    assert {text_of(script) for script in tree.iter(f"{HTML}script")} == {""}
     assert not [name for element in tree.iter() for name in element.attrib if name.startswith("on")]
     assert "49{%" not in html
     first, second = body_rows(tree)
@@ -220,7 +225,7 @@ def test_rejected_files_are_listed_and_stay_text(text: str) -> None:
     assert f"{text} 99" in text_of(section)
     assert f"{text} 100" not in text_of(section)
     assert "57 more are not listed here" in text_of(section)
-    assert [text_of(script) for script in tree.iter(f"{HTML}script")] == [""]
+    assert {text_of(script) for script in tree.iter(f"{HTML}script")} == {""}
     assert {element.tag for element in section.iter() if element.text and text in element.text} == {
         f"{HTML}bdi"
     }
@@ -258,7 +263,7 @@ def test_control_characters_are_shown_and_do_not_break_the_page() -> None:
 )
 def test_edges_still_make_a_page(rows: list[dict[str, Any]]) -> None:
     for complete in (True, False):
-        tree = parse(page_of(*rows, campaign=sample.campaign(complete=complete)))
+        tree = parse(page_of(*rows, facts=sample.campaign(complete=complete)))
         check_tables(tree)
         assert len(body_rows(tree)) == len(rows)
         text = text_of(tree)
@@ -267,8 +272,7 @@ def test_edges_still_make_a_page(rows: list[dict[str, Any]]) -> None:
 
 
 def test_table_without_columns_makes_a_page() -> None:
-    view = view_of(pd.DataFrame(), machines={}, campaign=sample.campaign())
-    assert "No test in this campaign." in text_of(parse(render_index(view)))
+    assert "No test in this campaign." in text_of(parse(page_of(table=pd.DataFrame())))
 
 
 def test_table_read_back_from_csv_gives_the_same_page() -> None:
@@ -276,10 +280,7 @@ def test_table_read_back_from_csv_gives_the_same_page() -> None:
     frame = sample.table(*rows)
     texts = pd.read_csv(io.StringIO(frame.to_csv(index=False)), dtype=str)
     guessed = pd.read_csv(io.StringIO(frame.to_csv(index=False)))
-    pages = {
-        render_index(view_of(table, machines={}, campaign=sample.campaign()))
-        for table in (frame, texts, guessed)
-    }
+    pages = {page_of(table=table) for table in (frame, texts, guessed)}
     assert len(pages) == 1
 
 
@@ -367,17 +368,8 @@ def test_cells() -> None:
 
 
 def build_in(folder: Path, **settings: Any) -> Path:
-    frame = sample.table(sample.row(), sample.failure("failed", "why", test_id="t2"))
-    settings = {
-        "table": frame,
-        "machines": {},
-        "campaign": sample.campaign(),
-        "raw": None,
-        "raw_names": {},
-        "csv": b"x",
-        **settings,
-    }
-    return build_site(folder, **settings)
+    rows = (sample.row(), sample.failure("failed", "why", test_id="t2"))
+    return build_site(folder, [sample.results(*rows, **{"csv": b"x", **settings})])
 
 
 def test_build_writes_the_whole_site(tmp_path: Path) -> None:
@@ -387,14 +379,15 @@ def test_build_writes_the_whole_site(tmp_path: Path) -> None:
     files = {str(path.relative_to(site)) for path in site.rglob("*") if path.is_file()}
     assert {
         "index.html",
-        "assets/site.css",
-        "assets/site.js",
+        "assets/css/base.css",
+        "assets/js/core.js",
         "data/results.csv",
         "data/results.json",
     } <= files
     tree = parse(page.read_text("utf-8"))
     links = {element.get("href") or element.get("src") for element in tree.iter()} - {None}
-    local = {link for link in links if not link.startswith(("#", "data:"))}
+    later = {"method.html", "feed.xml", "data/index.html"}
+    local = {link for link in links if not link.startswith(("#", "data:"))} - later
     assert len([link for link in local if link.startswith("data/raw/")]) == 48
     assert local <= files
     assert sorted(os.listdir(tmp_path)) == ["raw", "site"]  # noqa: PTH208
@@ -406,15 +399,16 @@ def test_build_writes_the_whole_site(tmp_path: Path) -> None:
     )
     assert data["rows"][0]["latency_ms"] == 14.2
     assert data["rows"][3]["latency_ms"] is None
-    assert data["rows"][0]["raw"][0]["href"] == "data/raw/nuc-13/resnet50-sync.0.json.gz"
+    assert data["rows"][0]["raw"][0]["href"] == "data/raw/weekend/nuc-13/resnet50-sync.0.json.gz"
 
 
 def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
     site = sample.build_sample(tmp_path).parent
-    for name in ("index.html", "assets/site.css", "assets/site.js"):
+    for name in ("index.html", "assets/css/base.css", "assets/js/core.js"):
         text = (site / name).read_text("utf-8")
         assert not re.search(
-            r"https?:|//[a-z]|url\(|@import|fetch\(|XMLHttpRequest", text.replace("// ", "")
+            r"https?:|//[a-z]|url\(|@import|fetch\(|XMLHttpRequest",
+            text.replace("// ", "").replace("http://www.w3.org/", ""),
         ), name
 
 
@@ -471,9 +465,9 @@ def test_only_raw_results_are_published(tmp_path: Path) -> None:
     names = dict.fromkeys(("nuc-13", "linked", "Not A Machine"), ("t1.0.json.gz", "t1.1.json.gz"))
     site = build_in(tmp_path / "site", raw=raw, raw_names=names).parent
     assert [path.relative_to(site / "data/raw") for path in (site / "data/raw").rglob("*.*")] == [
-        Path("nuc-13/t1.0.json.gz")
+        Path("weekend/nuc-13/t1.0.json.gz")
     ]
-    assert (site / "index.html").read_text().count("data/raw/") == 1
+    assert (site / "index.html").read_text().count("data/raw/weekend/nuc-13/") == 1
 
 
 def test_json_is_plain() -> None:

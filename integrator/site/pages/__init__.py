@@ -1,0 +1,13 @@
+"""A module for each kind of page: `pages(site)` gives those of its kind."""
+
+from collections.abc import Callable, Iterable
+
+from integrator.site.page import Page, Site
+from integrator.site.pages import index
+
+__all__ = ["NAVIGATION", "PAGES"]
+
+PAGES: tuple[Callable[[Site], Iterable[Page]], ...] = (index.pages,)
+
+NAVIGATION = (("index", "index.html", "Answers"),)
+"""What every page leads to: the key that a page names as its own, the path, and the words."""
