@@ -5,11 +5,14 @@ from __future__ import annotations
 import pandas as pd
 
 from integrator.conduct.state import CampaignState, WorkFolder
-from integrator.merge import merge, to_csv
+from integrator.merge import merge_with_runs, to_csv
+from integrator.merged import MergedTest
 from integrator.rejected import Rejections, keep_rejections, read_rejections
 from integrator.site.build import build_site
-from integrator.site.source import CampaignFacts, CampaignResults, no_runs
+from integrator.site.explain.detail import detail_of
+from integrator.site.source import CampaignFacts, CampaignResults, TestDetail
 from integrator.store import CampaignStore
+from integrator.topologies import TOPOLOGIES
 from protocol.atomic import write_atomically
 from protocol.layout import result_name
 from protocol.result import Status
@@ -36,7 +39,8 @@ def publish(store: CampaignStore) -> pd.DataFrame:
     standing = WorkFolder(store.work).read_standing()
     over = standing is None or standing.state is CampaignState.ENDED
     absent = record.absent if over else dict.fromkeys(record.machines, _NOT_YET) | record.absent
-    table = merge(jobs, found, absent)
+    merged = merge_with_runs(jobs, found, absent, explain=_detail)
+    table = merged.table
     runs = sum(map(len, found.values())), sum(len(job.schedule) for job in jobs)
     complete = not (table["status"] == Status.NOT_RUN.value).any() and (over or runs[0] == runs[1])
     csv = to_csv(table).encode()
@@ -50,8 +54,9 @@ def publish(store: CampaignStore) -> pd.DataFrame:
             runs=runs,
         ),
         table=table,
-        runs=no_runs(),
+        runs=merged.runs,
         machines=machines,
+        details=merged.details,
         raw=store.raw,
         raw_names={
             machine: {result_name(result.test, result.run) for result in results}
@@ -62,3 +67,7 @@ def publish(store: CampaignStore) -> pd.DataFrame:
     )
     build_site(store.site, [results])
     return table
+
+
+def _detail(test: MergedTest) -> TestDetail:
+    return detail_of(test, builtin=TOPOLOGIES)

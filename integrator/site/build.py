@@ -13,6 +13,7 @@ from pathlib import Path
 
 from integrator.resources import find
 from integrator.site.data import as_json, view_of
+from integrator.site.explain.files import files as explain_files
 from integrator.site.page import Asset, Site
 from integrator.site.pages import NAVIGATION, PAGES
 from integrator.site.render import Renderer
@@ -22,7 +23,7 @@ from protocol.layout import MACHINE_NAME
 
 __all__ = ["FILES", "build_site"]
 
-FILES: tuple[Callable[[Site], Iterable[Asset]], ...] = ()
+FILES: tuple[Callable[[Site], Iterable[Asset]], ...] = (explain_files,)
 """What the site has beside its pages; a module of the site gives each kind."""
 
 _OURS = Path("data") / "results.json"
