@@ -12,18 +12,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from integrator.resources import find
+from integrator.site.compare.scripts import files as compare_files
 from integrator.site.data import as_json, view_of
 from integrator.site.explain.files import files as explain_files
 from integrator.site.page import Asset, Site
 from integrator.site.pages import NAVIGATION, PAGES
 from integrator.site.render import Renderer
 from integrator.site.source import CampaignResults
+from integrator.site.store.manifest import assets as store_files
 from protocol.errors import UserError
 from protocol.layout import MACHINE_NAME
 
 __all__ = ["FILES", "build_site"]
 
-FILES: tuple[Callable[[Site], Iterable[Asset]], ...] = (explain_files,)
+FILES: tuple[Callable[[Site], Iterable[Asset]], ...] = (store_files, explain_files, compare_files)
 """What the site has beside its pages; a module of the site gives each kind."""
 
 _OURS = Path("data") / "results.json"
