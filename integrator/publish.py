@@ -39,7 +39,12 @@ def publish(store: CampaignStore) -> pd.DataFrame:
     standing = WorkFolder(store.work).read_standing()
     over = standing is None or standing.state is CampaignState.ENDED
     absent = record.absent if over else dict.fromkeys(record.machines, _NOT_YET) | record.absent
-    merged = merge_with_runs(jobs, found, absent, explain=_detail)
+
+    def detail(test: MergedTest) -> TestDetail:
+        machine = machines.get(test.job.machine)
+        return detail_of(test, builtin=TOPOLOGIES, agent=machine.configuration.fleetmark if machine else None)
+
+    merged = merge_with_runs(jobs, found, absent, explain=detail)
     table = merged.table
     runs = sum(map(len, found.values())), sum(len(job.schedule) for job in jobs)
     complete = not (table["status"] == Status.NOT_RUN.value).any() and (over or runs[0] == runs[1])
@@ -67,7 +72,3 @@ def publish(store: CampaignStore) -> pd.DataFrame:
     )
     build_site(store.site, [results])
     return table
-
-
-def _detail(test: MergedTest) -> TestDetail:
-    return detail_of(test, builtin=TOPOLOGIES)

@@ -19,13 +19,13 @@ from integrator.site.page import Asset, Site
 from integrator.site.pages import NAVIGATION, PAGES
 from integrator.site.render import Renderer
 from integrator.site.source import CampaignResults
-from integrator.site.store.manifest import assets as store_files
+from integrator.site.store import manifest
 from protocol.errors import UserError
 from protocol.layout import MACHINE_NAME
 
 __all__ = ["FILES", "build_site"]
 
-FILES: tuple[Callable[[Site], Iterable[Asset]], ...] = (store_files, explain_files, compare_files)
+FILES: tuple[Callable[[Site], Iterable[Asset]], ...] = (manifest.assets, explain_files, compare_files)
 """What the site has beside its pages; a module of the site gives each kind."""
 
 _OURS = Path("data") / "results.json"

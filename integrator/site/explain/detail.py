@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from integrator.merged import MergedTest
 from integrator.site.cells import clean_text
-from integrator.site.explain.repeat import benchmark_app_command, campaign_yaml
+from integrator.site.explain.repeat import CAMPAIGN_FILE, COMMAND, benchmark_app_command, campaign_yaml
 from integrator.site.explain.settings import settings_of
 from integrator.site.source import TestDetail
 from protocol.job import PlannedTest
@@ -82,14 +82,16 @@ CONDITIONS: dict[str, tuple[str, str, str, _Reader]] = {
 """Each condition of a run: its words, its unit, the field whose absence `Conditions.unknown` explains."""
 
 _DIGITS = 6
+_NOT_KEPT = ("SUPPORTED_PROPERTIES", "UUID", "LUID")
 
 
-def detail_of(test: MergedTest, *, builtin: Collection[str]) -> TestDetail:
+def detail_of(test: MergedTest, *, builtin: Collection[str], agent: str | None = None) -> TestDetail:
     """Runs, settings, conditions, and how to repeat it, as values for JSON; all texts are clean.
 
     Args:
         test: The test with all that came back.
         builtin: Names of models that need no file.
+        agent: The version of fleetmark that measured; None: not known.
     """
     results = test.results
     compiled = next((result.compiled for result in results if result.compiled), None)
@@ -110,7 +112,10 @@ def detail_of(test: MergedTest, *, builtin: Collection[str]) -> TestDetail:
             "fed": [f"{entry.name} {list(entry.shape)} {entry.element_type}" for entry in fed],
         },
         "measure": {**test.job.measure.model_dump(mode="json"), **test.job.limits.model_dump(mode="json")},
+        "agent": clean_text(agent) if agent else None,
         "repeat": {
+            "command": COMMAND,
+            "file": CAMPAIGN_FILE,
             "campaign": campaign_yaml(test.job, test.test, max(test.planned, 1), builtin=builtin),
             "benchmark_app": benchmark_app_command(test.job, test.test),
         },
@@ -176,11 +181,11 @@ def _conditions(results: Sequence[Result]) -> dict[str, object]:
 
 
 def _properties(properties: dict[str, str]) -> dict[str, str]:
-    """Those of the compiled model; the list of their names says nothing more."""
+    """Of the compiled model, without the list of their names, and without what names the very device."""
     return {
         clean_text(name): clean_text(value)
         for name, value in sorted(properties.items())
-        if not name.endswith("SUPPORTED_PROPERTIES")
+        if not name.endswith(_NOT_KEPT)
     }
 
 

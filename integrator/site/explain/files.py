@@ -12,8 +12,13 @@ __all__ = ["files"]
 
 def files(site: Site) -> Iterator[Asset]:
     """Of every campaign: the numbers of its runs, and what is known of its tests; and the drawer's words."""
-    yield words()
+    details: dict[str, dict[str, list[str]]] = {}
     for campaign in site.campaigns:
         identity = campaign.facts.id
-        yield from run_shards(identity, campaign.runs)
-        yield from detail_shards(identity, site.frames[identity], campaign.details, campaign.raw_names)
+        frame = site.frames[identity]
+        yield from run_shards(identity, campaign.runs, frame["machine"].unique())
+        for path, content in detail_shards(identity, frame, campaign.details, campaign.raw_names):
+            *_, machine, model = path.removesuffix(".js").split("/")
+            details.setdefault(identity, {}).setdefault(machine, []).append(model)
+            yield path, content
+    yield words(details)

@@ -80,7 +80,8 @@ def _model(model: ModelRef, test: PlannedTest, builtin: Collection[str]) -> Iter
     yield f"  - name: {_word(test.model)}"
     own = test.model not in builtin
     if own:
-        yield f"    path: {_word(model.entry)}  # the file with the SHA-256 {_entry_sha256(model)}"
+        yield f"    # The file with the SHA-256 {_entry_sha256(model)}:"
+        yield f"    path: {_word(model.entry)}"
         if further := [file.name for file in model.files if not file.name.startswith("model.")]:
             yield f"    files: [{', '.join(map(_word, further))}]"
         yield "    shapes:"

@@ -119,6 +119,6 @@ def _property(name: str, asked: str, compiled: Sequence[CompiledSettings]) -> di
 def _openvino(test: PlannedTest, results: Sequence[Result]) -> dict[str, object]:
     found = [result.openvino_version for result in results if result.openvino_version]
     if test.openvino == AUTO:
-        return _row("openvino", AUTO, found, CHOSEN if found else "")
+        return _row("openvino", AUTO, found, "")
     same = all(is_release(version, test.openvino) for version in found)
     return _row("openvino", test.openvino, [short_version(v) for v in found], "" if same else DIFFERS)

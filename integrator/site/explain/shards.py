@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,9 +26,15 @@ _SHARED = ("properties", "model", "measure")
 """Parts of a detail that many tests have in common: each different one is kept once in a shard."""
 
 
-def words() -> Asset:
-    """What the drawer says in words: reasons and their advice, columns, phases, conditions."""
+def words(details: Mapping[str, Mapping[str, Sequence[str]]]) -> Asset:
+    """What the drawer says in words: reasons and their advice, columns, phases, conditions.
+
+    Args:
+        details: By campaign and the file name of a machine, the file names of the models whose tests have
+            details, so that no page asks for a script that is not there.
+    """
     value = {
+        "details": details,
         "reasons": {
             name: {"verdict": reason.verdict.value, "meaning": reason.meaning, "advice": reason.advice}
             for name, reason in REASONS.items()
@@ -81,7 +87,7 @@ def detail_shards(
             yield f"data/{name}.js", shard(name, value)
 
 
-def run_shards(campaign: str, runs: pd.DataFrame) -> Iterator[Asset]:
+def run_shards(campaign: str, runs: pd.DataFrame, machines: Iterable[str] = ()) -> Iterator[Asset]:
     """`data/runs/<campaign>/<machine>.js`: the numbers of every good run of a machine, by row.
 
     `rows` holds the ids one after the other, each `characters` long; `counts` how many runs each has, as
@@ -91,19 +97,20 @@ def run_shards(campaign: str, runs: pd.DataFrame) -> Iterator[Asset]:
     Args:
         campaign: Its id.
         runs: With the columns of `integrator.site.source.RUN_COLUMNS`.
+        machines: Those that get a script even where none of their runs came back.
     """
     latency, throughput = (runs[key].to_numpy(dtype=np.float64) for key in ("latency_ms", "throughput_fps"))
     good = np.isfinite(latency) & np.isfinite(throughput)
-    machines, machine_names = pd.factorize(runs["machine"])
+    codes, machine_names = pd.factorize(runs["machine"])
     tests, test_names = pd.factorize(runs["test_id"])
-    groups = machines.astype(np.int64) * len(test_names) + tests
+    groups = codes.astype(np.int64) * len(test_names) + tests
     order = np.lexsort((runs["run"].to_numpy(dtype=np.int64), groups))
     order = order[good[order]]
     groups, latency, throughput = groups[order], latency[order], throughput[order]
     starts = np.flatnonzero(np.diff(groups, prepend=-1))
     counts = np.diff(starts, append=groups.size)
     of_machine = groups[starts] // max(len(test_names), 1)
-    for code, machine in enumerate(machine_names):
+    for code, machine in enumerate(dict.fromkeys([*machine_names, *machines])):
         first, last = np.searchsorted(of_machine, [code, code + 1]).tolist()
         begin, end = (starts[at] if at < starts.size else groups.size for at in (first, last))
         ids = [row_id(machine, test_names[g % len(test_names)]) for g in groups[starts[first:last]].tolist()]

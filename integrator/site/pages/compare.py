@@ -69,6 +69,7 @@ def pages(site: Site) -> Iterable[Page]:
             "assets/compare.js",
             "assets/machines.js",
             "js/store.js",
+            "js/runs.js",
             "js/compare-core.js",
             "js/compare-slices.js",
             "js/compare-view.js",
