@@ -17,12 +17,17 @@ from integrator.site.page import Asset, Site
 from integrator.site.pages import NAVIGATION, PAGES
 from integrator.site.render import Renderer
 from integrator.site.source import CampaignResults
+from integrator.site.store import manifest
+from integrator.site.vendor import vendored_assets
 from protocol.errors import UserError
 from protocol.layout import MACHINE_NAME
 
 __all__ = ["FILES", "build_site"]
 
-FILES: tuple[Callable[[Site], Iterable[Asset]], ...] = ()
+FILES: tuple[Callable[[Site], Iterable[Asset]], ...] = (
+    manifest.assets,
+    lambda _: vendored_assets(["datatables"]),
+)
 """What the site has beside its pages; a module of the site gives each kind."""
 
 _OURS = Path("data") / "results.json"
