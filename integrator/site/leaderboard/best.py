@@ -27,6 +27,7 @@ class Measure:
     low: str
     high: str
     title: str
+    word: str
     unit: str
     better: Literal["lower", "higher"]
     what: str
@@ -37,6 +38,7 @@ LATENCY = Measure(
     "latency_low_ms",
     "latency_high_ms",
     "Lowest latency",
+    "latency",
     "ms",
     "lower",
     "median time of one batch, one request at a time (sync)",
@@ -46,6 +48,7 @@ THROUGHPUT = Measure(
     "throughput_low_fps",
     "throughput_high_fps",
     "Highest throughput",
+    "throughput",
     "FPS",
     "higher",
     "frames per second, any scenario",

@@ -5,13 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from integrator.site.cells import format_number
 from integrator.site.frame import machine_page
 from integrator.site.leaderboard.best import Value
 from integrator.site.leaderboard.scores import Leaderboard, Standing
 
-__all__ = ["Bar", "BoardView", "Headline", "StandingView", "ValueView", "board_view", "headlines"]
+__all__ = [
+    "Bar",
+    "BoardView",
+    "Headline",
+    "StandingView",
+    "TaskView",
+    "ValueView",
+    "board_view",
+    "headline",
+    "task_views",
+    "value_view",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +76,11 @@ class BoardView:
     ranked: tuple[StandingView, ...]
     unranked: tuple[StandingView, ...]
 
-    @property
-    def single(self) -> bool:
-        """Whether it is of one model: then the value itself is the score."""
-        return len(self.board.models) == 1
+    def whole(self, budget: int) -> int:
+        """How many lines, from the first on, have together at most `budget` values to show."""
+        lines = (*self.ranked, *self.unranked)
+        sizes = accumulate(len(line.values) + len(line.missing) for line in lines)
+        return sum(size <= budget for size in sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +92,34 @@ class Headline:
     """The winner's, where there is one winner and one model."""
     more: str
     """How far ahead, or why nobody is ranked."""
+    but: str = ""
+    """Machines that are faster in what they have, and not ranked."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """A task: its models, and a leaderboard and a headline for each measure."""
+
+    name: str
+    models: tuple[str, ...]
+    boards: tuple[BoardView, ...]
+    headlines: tuple[Headline, ...]
+
+
+def task_views(boards: Sequence[Leaderboard]) -> tuple[TaskView, ...]:
+    """By task, in the order of the leaderboards."""
+    by_task: dict[str, list[Leaderboard]] = {}
+    for board in boards:
+        by_task.setdefault(board.task, []).append(board)
+    return tuple(
+        TaskView(
+            task,
+            (*of_task[0].models, *of_task[0].unscored),
+            tuple(map(board_view, of_task)),
+            tuple(map(headline, of_task)),
+        )
+        for task, of_task in by_task.items()
+    )
 
 
 def board_view(board: Leaderboard) -> BoardView:
@@ -92,22 +133,23 @@ def board_view(board: Leaderboard) -> BoardView:
     )
 
 
-def headlines(board: Leaderboard) -> Headline:
+def headline(board: Leaderboard) -> Headline:
     """The machine of rank 1 and what it is ahead of; or all that share it."""
     first = board.first
     if not first:
         return Headline((), None, _why_nobody(board))
     names = tuple(standing.machine for standing in first)
+    but = _rivals(board)
     if len(first) > 1:
-        return Headline(names, None, "not told apart")
+        return Headline(names, None, "not told apart", but)
     best = first[0]
     value = value_view(best.values[0], board) if len(board.models) == 1 and best.values[0] else None
     behind = [line for line in board.ranked if line is not best]
     if not behind:
         alone = "the only machine" if not board.unranked else "the only machine that is ranked"
-        return Headline(names, value, alone)
+        return Headline(names, value, alone, but)
     factor = format_number(best.score / behind[0].score)
-    return Headline(names, value, f"{factor} × as fast as {behind[0].machine}, the next")
+    return Headline(names, value, f"{factor} × as fast as {behind[0].machine}, the next", but)
 
 
 def value_view(value: Value, board: Leaderboard) -> ValueView:
@@ -145,7 +187,7 @@ def _standing(line: Standing, board: Leaderboard, widest: float) -> StandingView
     return StandingView(
         line.machine,
         machine_page(line.machine),
-        _rank(line.ranks),
+        line.rank,
         score,
         interval,
         bar,
@@ -155,11 +197,20 @@ def _standing(line: Standing, board: Leaderboard, widest: float) -> StandingView
     )
 
 
-def _rank(ranks: tuple[int, int] | None) -> str:
-    if ranks is None:
+def _rivals(board: Leaderboard) -> str:
+    """Machines without a rank that are faster than the first in all that they have, be it noisy."""
+    best = {value.model: value.value for value in board.first[0].values if value}
+    sign = 1 if board.measure.better == "higher" else -1
+    names = []
+    for line in board.unranked:
+        shown = [value for value in line.values if value]
+        shown += [gap.value for gap in line.gaps if gap.value and gap.value.kind != "invalid"]
+        logs = [sign * math.log(value.value / best[value.model]) for value in shown if value.model in best]
+        if logs and sum(logs) > 0:
+            names.append(line.machine)
+    if not names:
         return ""
-    first, last = ranks
-    return str(first) if first == last else f"{first}–{last}"
+    return f"{_some(names)} may be faster, and {'is' if len(names) == 1 else 'are'} not ranked"
 
 
 def _why_nobody(board: Leaderboard) -> str:

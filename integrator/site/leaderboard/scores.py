@@ -33,7 +33,7 @@ import pandas as pd
 
 from integrator.site.leaderboard.best import MEASURES, Best, Measure, Value, best_values
 
-__all__ = ["OTHER", "Gap", "Leaderboard", "Standing", "leaderboards", "shared_ranks"]
+__all__ = ["OTHER", "Gap", "Leaderboard", "Standing", "leaderboards", "ranks_of", "shared_ranks"]
 
 OTHER = "other"
 """The task of models that have none of their own."""
@@ -68,6 +68,14 @@ class Standing:
     def have(self) -> int:
         """How many of the leaderboard's models it has."""
         return sum(value is not None for value in self.values)
+
+    @property
+    def rank(self) -> str:
+        """In words: "1", "2–3", or empty."""
+        if self.ranks is None:
+            return ""
+        first, last = self.ranks
+        return str(first) if first == last else f"{first}–{last}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +121,15 @@ def leaderboards(frame: pd.DataFrame, tasks: Mapping[str, str]) -> tuple[Leaderb
         machines = list(dict.fromkeys(name for model in by_task[task] for name in machines_of[model]))
         boards += [_board(task, measure, by_task[task], machines, best[measure]) for measure in MEASURES]
     return tuple(boards)
+
+
+def ranks_of(boards: Sequence[Leaderboard]) -> dict[tuple[str, str], str]:
+    """Every ranked machine's rank in words, by leaderboard ("object detection, latency") and machine."""
+    return {
+        (f"{board.task}, {board.measure.word}", line.machine): line.rank
+        for board in boards
+        for line in board.ranked
+    }
 
 
 def shared_ranks(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from integrator.site.history.changes import Ranks, changes
 from integrator.site.ids import file_name
 from integrator.site.leaderboard.coverage import coverage
-from integrator.site.leaderboard.drawing import board_view, headlines
-from integrator.site.leaderboard.scores import Leaderboard, leaderboards
+from integrator.site.leaderboard.drawing import TaskView, task_views
+from integrator.site.leaderboard.scores import Leaderboard, leaderboards, ranks_of
 from integrator.site.leaderboard.summary import rejected_of, summary_of
 from integrator.site.page import Page, Site
 
@@ -15,14 +16,18 @@ __all__ = ["pages", "task_page"]
 
 _MOST_VALUES = 300
 """Values with their settings on the first page; a site with more has them on the pages of its tasks."""
+_MOST_LINES = 10
+"""Of a leaderboard on the first page of such a site."""
 _MOST_PER_BOARD = 450
-"""Of a leaderboard on a task's page, which stays below 60 KB so when it is compressed."""
+"""Values with their settings in a leaderboard on a task's page: it stays below 60 KB when compressed."""
 _ONWARD = (
     ("explore.html", "Every test", "sort, filter, pivot, and take the view as a file"),
     ("compare.html", "Two machines side by side", "the ratio of what both have measured, and what differs"),
     ("history.html", "Through time", "each test across the campaigns"),
 )
 """Address from the site's root, words, and what is there."""
+_STYLES = ("leaderboard.css", "finder.css")
+_SCRIPTS = ("assets/manifest.js", "js/store.js", "js/finder-core.js", "js/finder.js")
 
 
 def task_page(task: str) -> str:
@@ -33,21 +38,9 @@ def task_page(task: str) -> str:
 def pages(site: Site) -> Iterable[Page]:
     """The first page, and one for each task."""
     boards = leaderboards(site.frame, site.newest.tasks)
-    by_task: dict[str, list[Leaderboard]] = {}
-    for board in boards:
-        by_task.setdefault(board.task, []).append(board)
+    tasks = task_views(boards)
     rejected, rejected_more = rejected_of(site.newest)
     in_full = _values(boards) <= _MOST_VALUES
-    tasks = [
-        {
-            "name": task,
-            "page": task_page(task),
-            "models": (*of_task[0].models, *of_task[0].unscored),
-            "boards": [board_view(board) for board in of_task],
-            "headlines": [headlines(board) for board in of_task],
-        }
-        for task, of_task in by_task.items()
-    ]
     yield Page(
         "index.html",
         "pages/index.html",
@@ -55,8 +48,10 @@ def pages(site: Site) -> Iterable[Page]:
         nav="index",
         context={
             "summary": summary_of(site.frame, site.facts, machines=len(site.machines)),
-            "tasks": tasks,
-            "in_full": in_full,
+            "tasks": [(task, task_page(task.name)) for task in tasks],
+            "budget": _MOST_VALUES if in_full else 0,
+            "most_lines": None if in_full else _MOST_LINES,
+            "changes": changes(site, _ranks(site, boards)),
             "coverage": coverage(site.frame, site.machines, site.models),
             "onward": _ONWARD,
             "finder": {
@@ -67,18 +62,33 @@ def pages(site: Site) -> Iterable[Page]:
             "rejected": rejected,
             "rejected_more": rejected_more,
         },
-        scripts=("assets/manifest.js", "js/store.js", "js/finder-core.js", "js/finder.js"),
-        styles=("leaderboard.css", "finder.css"),
+        scripts=_SCRIPTS,
+        styles=_STYLES,
     )
-    for task in tasks:
-        yield Page(
-            str(task["page"]),
-            "pages/task.html",
-            title=f"{task['name']}: which machine",
-            nav="index",
-            context={"task": task, "full": _in_full(task["boards"])},
-            styles=("leaderboard.css",),
-        )
+    yield from (_task_page(task) for task in tasks)
+
+
+def _task_page(task: TaskView) -> Page:
+    return Page(
+        task_page(task.name),
+        "pages/task.html",
+        title=f"{task.name}: which machine",
+        nav="index",
+        context={"task": task, "budget": _MOST_PER_BOARD},
+        styles=_STYLES,
+    )
+
+
+def _ranks(site: Site, newest: Sequence[Leaderboard]) -> Ranks:
+    """By campaign, the ranks of its machines in each leaderboard; tasks are those of today."""
+
+    def of(campaign: str) -> Mapping[tuple[str, str], str]:
+        if campaign == site.facts.id:
+            return ranks_of(newest)
+        tasks = next(each.tasks for each in site.campaigns if each.facts.id == campaign)
+        return ranks_of(leaderboards(site.frames[campaign], {**tasks, **site.newest.tasks}))
+
+    return of
 
 
 def _values(boards: Sequence[Leaderboard]) -> int:
