@@ -10,6 +10,7 @@ import pandas as pd
 
 from integrator.site.cells import clean_text
 from integrator.site.frame import tidy
+from integrator.site.history.timeline import Timeline, timeline_of
 from integrator.site.source import CampaignFacts, CampaignResults
 from integrator.site.tests import TestText, test_texts
 
@@ -75,6 +76,11 @@ class Site:
     def tests(self) -> list[TestText]:
         """The rows of the frame as texts, at the same places."""
         return test_texts(self.frame)
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """Each test across the campaigns."""
+        return timeline_of(self.campaigns, self.frames)
 
     @cached_property
     def machines(self) -> tuple[str, ...]:

@@ -3,15 +3,26 @@
 from collections.abc import Callable, Iterable
 
 from integrator.site.page import Page, Site
-from integrator.site.pages import index, machine, model
+from integrator.site.pages import compare, explore, history, index, machine, model
 
 __all__ = ["NAVIGATION", "PAGES"]
 
-PAGES: tuple[Callable[[Site], Iterable[Page]], ...] = (index.pages, machine.pages, model.pages)
+PAGES: tuple[Callable[[Site], Iterable[Page]], ...] = (
+    index.pages,
+    explore.pages,
+    compare.pages,
+    history.pages,
+    machine.pages,
+    model.pages,
+)
 
 NAVIGATION = (
     ("index", "index.html", "Answers"),
+    ("explore", "explore.html", "Explore"),
+    ("compare", "compare.html", "Compare"),
+    ("history", "history.html", "History"),
     ("machines", "machines.html", "Machines"),
     ("models", "models.html", "Models"),
+    ("data", "data/index.html", "Data"),
 )
 """What every page leads to: the key that a page names as its own, the path, and the words."""
