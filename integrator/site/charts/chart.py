@@ -166,7 +166,9 @@ def series(names: Sequence[str], title: str | None = None, *, others: str = "") 
         others: The name of all the rest together, drawn without a colour; empty where there is none.
     """
     domain = [*names, others] if others else list(names)
-    colours = [f"var(--series-{number})" for number in range(1, len(names) + 1)] + ["var(--strong-line)"] * bool(others)
+    colours = [f"var(--series-{number})" for number in range(1, len(names) + 1)] + [
+        "var(--strong-line)"
+    ] * bool(others)
     shapes = [*_SHAPES[: len(names)], *(["circle"] * bool(others))]
     legend: Spec | None = {"title": title, "columns": 2} if len(domain) > 1 else None
     common: Spec = {"field": "series", "type": "nominal", "legend": legend}
