@@ -67,12 +67,12 @@ FORMULAS = (
     ),
     Formula(
         "single pass",
-        "sync: Σ latency ÷ n      async: wall-clock time ÷ n",
+        "sync: Σ latency ÷ n\nasync: wall-clock time ÷ n",
         "Total time of all batches ÷ iterations; median of the runs.",
     ),
     Formula(
         "FPS",
-        "sync: batch ÷ median latency      async: batch × n ÷ wall-clock time",
+        "sync: batch ÷ median latency\nasync: batch × n ÷ wall-clock time",
         "What a sync loop could do at its median; what a pool of requests did.",
     ),
     Formula(
