@@ -19,7 +19,7 @@ PAGE_KB, SCRIPTS_KB = 60, 500
 
 _RUN_AXE = """
     const done = arguments[arguments.length - 1];
-    axe.run(document, { resultTypes: ["violations"] }).then(
+    axe.run(document, { resultTypes: ["violations"], preload: false }).then(
         (found) => done(found.violations.filter((each) => ["serious", "critical"].includes(each.impact)).map(
             (each) => `${each.id} (${each.help}): ` + each.nodes.slice(0, 4).map(
                 (node) => `${node.target.join(" ")} [${node.any.concat(node.all, node.none)
@@ -28,11 +28,11 @@ _RUN_AXE = """
         (error) => done([String(error)]));
 """
 _UNREACHABLE = """
-    const controls = "a[href], button, input, select, textarea, summary, [tabindex], [onclick]";
+    const controls = "a[href], button, input, select, textarea, summary, [role=button]";
     return [...document.querySelectorAll(controls)]
         .filter((each) => each.checkVisibility({ visibilityProperty: true }) && !each.disabled)
         .filter((each) => each.type !== "radio" && !each.closest("[role=tablist], [role=grid], [inert]"))
-        .filter((each) => each.tabIndex > 0 || (each.tabIndex < 0 && each.id !== "content"))
+        .filter((each) => each.tabIndex !== 0)
         .map((each) => each.outerHTML.slice(0, 160));
 """
 _FOCUS = """
