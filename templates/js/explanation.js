@@ -80,13 +80,16 @@
       ? [{ label: `run ${detail.runs.run[i] + 1}`, quantiles, summary: `median ${number(detail.runs.median_ms[i])} ms, ${count(detail.runs.iterations[i])} inferences` }]
       : []);
     if (percentiles.length === 0 && runs.length === 0) return null;
+    const upper = (key) => key.replace("_ms", "_high_ms");
+    const bounded = percentiles.some(([, key]) => known(cell.number(upper(key))));
     const place = el("div", { class: "chart" });
     return section("distribution", "Distribution",
       runs.length > 0 && place,
       runs.length > 0 && el("p", { class: "lead" }, `How large a share of the inferences took at most so long. Each line is one of ${runs.length} ${runs.length === 1 ? "run" : "runs"}; the upright line is the median, the band its 95 % interval.`),
-      percentiles.length > 0 && table("Percentiles of the latency of all inferences", [{ words: "of all inferences", class: "" }, { words: "ms", class: "number" }],
+      percentiles.length > 0 && table("Percentiles of the latency of all inferences", [{ words: "of all inferences", class: "" }, { words: "ms", class: "number" }, ...(bounded ? [{ words: ["at most, ms", el("span", { class: "unit" }, "upper end of its 95 % interval")], class: "number" }] : [])],
         percentiles.map(([heading, key]) => el("tr", {}, el("th", { scope: "row" }, heading),
-          el("td", { class: "number" }, known(cell.number(key)) ? figure(cell.number(key), "ms") : el("span", { class: "note" }, cell.note(key))))), "narrow"),
+          el("td", { class: "number" }, known(cell.number(key)) ? figure(cell.number(key), "ms") : el("span", { class: "note" }, cell.note(key))),
+          bounded && el("td", { class: "number" }, known(cell.number(upper(key))) ? figure(cell.number(upper(key)), "ms") : el("span", { class: "note" }, cell.note(upper(key)))))), "narrow"),
       runs.length > 0 && draw(place, () => fleetmark.ecdf({
         runs, shares: texts.shares, width: Math.max(260, Math.round(place.clientWidth)),
         value: cell.number("latency_ms"), low: cell.number("latency_low_ms"), high: cell.number("latency_high_ms"),

@@ -1,4 +1,4 @@
-"""A campaign's folder as agents leave it: raw results with latencies, conditions, a crash and ill-meant texts."""
+"""A campaign as agents leave it: raw results with latencies and conditions, a crash and ill-meant texts."""
 
 from __future__ import annotations
 
