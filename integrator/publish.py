@@ -17,6 +17,7 @@ from protocol.errors import UserError
 
 __all__ = ["publish"]
 
+
 def publish(
     store: CampaignStore,
     *,
