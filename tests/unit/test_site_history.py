@@ -13,7 +13,7 @@ from importlib import util
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 
 
 def campaign(month: int, tests: Iterable[dict[str, Any]], **settings: Any) -> CampaignResults:
-    """A campaign of that month; `values` of a test are its runs, latencies of sync and rates of async tests."""
+    """A campaign of that month; `values` of a test are its runs: latencies of sync, rates of others."""
     table, runs = [], []
     for given in tests:
         test: dict[str, Any] = {"machine": "nuc", "test_id": "a", "scenario": "sync", **given}
@@ -274,7 +274,7 @@ class TestPicture:
 
 @pytest.mark.parametrize(
     ("ratio", "words"),
-    [(1.0821, "+8.2 %"), (0.924, "−7.6 %"), (1.0, "±0.0 %"), (2.314, "2.31 ×"), (0.25, "0.250 ×")],
+    [(1.0821, "+8.2 %"), (0.924, "\u22127.6 %"), (1.0, "±0.0 %"), (2.314, "2.31 ×"), (0.25, "0.250 ×")],
 )
 def test_a_change_in_per_cent(ratio: float, words: str) -> None:
     assert percent(ratio) == words
@@ -353,8 +353,8 @@ class TestPage:
 
 
 class TestFeed:
-    def parsed(self, *campaigns: CampaignResults) -> ElementTree.Element:
-        return ElementTree.fromstring(feed.feed(site_of(*campaigns)))
+    def parsed(self, *campaigns: CampaignResults) -> ET.Element:
+        return ET.fromstring(feed.feed(site_of(*campaigns)))
 
     def test_is_atom(self) -> None:
         """What RFC 4287 asks of a feed and of each entry: 4.1.1 and 4.1.2."""
