@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from integrator.site.page import Page, Site
-from integrator.site.pages import compare, explore, history, index, method
+from integrator.site.pages import compare, explore, history, index
 
 __all__ = ["NAVIGATION", "PAGES"]
 
@@ -12,7 +12,6 @@ PAGES: tuple[Callable[[Site], Iterable[Page]], ...] = (
     explore.pages,
     compare.pages,
     history.pages,
-    method.pages,
 )
 
 NAVIGATION = (
@@ -20,7 +19,6 @@ NAVIGATION = (
     ("explore", "explore.html", "Explore"),
     ("compare", "compare.html", "Compare"),
     ("history", "history.html", "History"),
-    ("method", "method.html", "Method"),
     ("data", "data/index.html", "Data"),
 )
 """What every page leads to: the key that a page names as its own, the path, and the words."""
