@@ -180,7 +180,10 @@
 
   function pager(count, page, pages) {
     if (pages < 2) return null;
-    const go = (to) => { state.set({ page: String(to) }); place.querySelector(".scroll").focus({ preventScroll: false }); };
+    const go = (to) => {
+      turned = true;
+      state.set({ page: String(to) });
+    };
     return el("nav", { class: "pages", "aria-label": "Pages of tests" },
       el("button", { type: "button", disabled: page === 1, onclick: () => go(page - 1) }, "Previous"),
       el("span", {}, `${(page - 1) * PER_PAGE + 1} to ${Math.min(count, page * PER_PAGE)} of ${count.toLocaleString("en-US")}`),
@@ -192,6 +195,7 @@
   }
 
   let turn = 0;
+  let turned = false; // the next table is another page of the same: who turned it goes on there
 
   async function draw() {
     const mine = ++turn;
@@ -218,6 +222,8 @@
     place.replaceChildren(...[steps(tests), table(tests, found.slice((page - 1) * PER_PAGE, page * PER_PAGE), chosen), pager(found.length, page, pages)].flat().filter(Boolean));
     place.hidden = false;
     document.querySelector("#tests .static").hidden = true;
+    if (turned) place.querySelector(".history").focus();
+    turned = false;
   }
 
   form.addEventListener("change", (event) => {
