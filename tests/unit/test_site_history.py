@@ -21,7 +21,7 @@ import pytest
 from integrator.merged import run_table
 from integrator.site.history import feed, shards
 from integrator.site.history.changes import Changes, changes
-from integrator.site.history.machines import machine_steps
+from integrator.site.history.machines import alike, machine_steps
 from integrator.site.history.sparkline import HEIGHT, WIDTH, sparkline
 from integrator.site.history.table import percent, rows
 from integrator.site.ids import row_id
@@ -250,6 +250,20 @@ class TestMachines:
         ]
         assert [each.label for each in steps[0].differences] == ["kernel"]
         assert {each.label for each in steps[1].differences} == {"memory", "kernel"}
+
+    def test_one_change_on_many_machines_is_told_once(self) -> None:
+        was = sample.description("x")
+        now = was.model_copy(update={"configuration": was.configuration.model_copy(update={"kernel": "7"})})
+        other = sample.description("x", memory_gib=64.0)
+        steps = machine_steps(
+            [
+                campaign(5, [], machines={"a": was, "b": was, "c": was}),
+                campaign(6, [], machines={"a": now, "b": now, "c": other}),
+                campaign(7, [], machines={"a": was}),
+            ]
+        )
+        told = [(step.after.id, machines, step.other_hardware) for step, machines in alike(steps)]
+        assert told == [("c-07", ("a",), False), ("c-06", ("c",), True), ("c-06", ("a", "b"), False)]
 
 
 class TestPicture:
