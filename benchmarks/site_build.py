@@ -98,7 +98,7 @@ def peer(campaign: CampaignResults, folder: Path) -> dict[str, float]:
 
 
 def nested_tables(rows: list[dict[str, str]]) -> str:
-    """Models and batches downwards, machines with device, precision and scenario across: the first FPS found."""
+    """Models and batches down, machines with device, precision and scenario across; the first FPS found."""
     models = list(dict.fromkeys(row["model"] for row in rows))
     batches = {model: _different("batch", (row for row in rows if row["model"] == model)) for model in models}
     machines = list(dict.fromkeys(row["machine"] for row in rows))
