@@ -327,7 +327,7 @@
     const rest = good.slice(MOST_SHOWN);
     const line = (answer, index) => answerLine(answer, index, { prices, watts, query, data });
     const body = el("tbody", {}, good.slice(0, MOST_SHOWN).map(line));
-    const more = rest.length && el("button", { type: "button", class: "rest", onclick: ({ target }) => {
+    const more = rest.length > 0 && el("button", { type: "button", class: "rest", onclick: ({ target }) => {
       body.append(...rest.map((answer, index) => line(answer, index + MOST_SHOWN)));
       target.remove();
     } }, `Show ${rest.length} more`);
