@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from integrator.conduct.state import CampaignState, WorkFolder
 from integrator.merge import merge_with_runs, to_csv
-from integrator.merged import Explain
+from integrator.merged import MergedTest
 from integrator.offers import MachineOffer
 from integrator.rejected import Rejections, read_rejections
-from integrator.site.source import CampaignFacts, CampaignResults, Offer
+from integrator.site.explain.detail import detail_of
+from integrator.site.source import CampaignFacts, CampaignResults, Offer, TestDetail
 from integrator.store import CampaignRecord, CampaignStore
 from integrator.topologies import TOPOLOGIES
 from protocol.layout import result_name
@@ -26,7 +27,6 @@ def campaign_results(
     *,
     record: CampaignRecord | None = None,
     offers: Mapping[str, MachineOffer] | None = None,
-    explain: Explain | None = None,
 ) -> CampaignResults:
     """Merge the raw results of a folder anew; nothing is written.
 
@@ -37,7 +37,6 @@ def campaign_results(
         rejected: Gets what lies in `raw/` and cannot be taken.
         record: The campaign's record, where it was read already.
         offers: What is said today of some machines, in place of what the lab said when the campaign began.
-        explain: Makes what is kept of each test beyond its row; None: nothing is.
 
     Raises:
         UserError: the folder holds no campaign, or not all of it.
@@ -49,7 +48,12 @@ def campaign_results(
     standing = WorkFolder(store.work).read_standing()
     over = standing is None or standing.state is CampaignState.ENDED
     absent = record.absent if over else dict.fromkeys(record.machines, _NOT_YET) | record.absent
-    merged = merge_with_runs(jobs, found, absent, explain=explain)
+
+    def detail(test: MergedTest) -> TestDetail:
+        machine = machines.get(test.job.machine)
+        return detail_of(test, builtin=TOPOLOGIES, agent=machine.configuration.fleetmark if machine else None)
+
+    merged = merge_with_runs(jobs, found, absent, explain=detail)
     runs = sum(map(len, found.values())), sum(len(job.schedule) for job in jobs)
     not_run = (merged.table["status"] == Status.NOT_RUN.value).any()
     said = {**record.offers, **(offers or {})}

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pandas as pd
 
 from integrator.campaign_results import campaign_results
-from integrator.merged import Explain
 from integrator.offers import MachineOffer
 from integrator.rejected import Rejections, keep_rejections, read_rejections
 from integrator.site.build import build_site
@@ -17,9 +16,6 @@ from protocol.atomic import write_atomically
 from protocol.errors import UserError
 
 __all__ = ["publish"]
-
-_EXPLAIN: Explain | None = None
-"""What is kept of each test beyond its row, for the site."""
 
 
 def publish(
@@ -43,11 +39,11 @@ def publish(
     """
     records = _each_once([store, *behind])
     rejected = Rejections("folder")
-    first = campaign_results(store, rejected, record=records[0], offers=offers, explain=_EXPLAIN)
+    first = campaign_results(store, rejected, record=records[0], offers=offers)
     keep_rejections(store.rejected, rejected)
     first = replace(first, rejected=read_rejections(store.rejected))
     others = [
-        campaign_results(each, Rejections("folder"), record=record, offers=offers, explain=_EXPLAIN)
+        campaign_results(each, Rejections("folder"), record=record, offers=offers)
         for each, record in zip(behind, records[1:], strict=True)
     ]
     assert isinstance(first.csv, bytes)  # noqa: S101 - as campaign_results makes it

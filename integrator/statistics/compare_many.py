@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from integrator.statistics.compare import BAND, Outcome, _missing, _rank
+from integrator.statistics.compare import BAND, Outcome, missing_runs, rank
 from integrator.statistics.interval import CONFIDENCE
 
 __all__ = ["OUTCOMES", "Comparisons", "RunValues", "compare_many"]
@@ -76,7 +76,7 @@ def compare_many(
     for pair in np.unique(pairs[pairs >= 0]).tolist():
         alike = np.flatnonzero(pairs == pair)
         n, m = int(first.counts[alike[0]]), int(second.counts[alike[0]])
-        rank = 0 if _missing(n, m, confidence) else _rank(n, m, confidence)
+        place = 0 if missing_runs(n, m, confidence) else rank(n, m, confidence)
         step = max(1, _AT_ONCE // (n * m))
         for begin in range(0, alike.size, step):
             here = alike[begin : begin + step]
@@ -85,8 +85,8 @@ def compare_many(
             ratios = np.sort((b[:, None, :] - a[:, :, None]).reshape(here.size, n * m), axis=1)
             ratios[~np.isfinite(ratios).all(axis=1)] = np.nan
             ratio[here] = np.exp(np.median(ratios, axis=1))
-            if rank:
-                low[here], high[here] = np.exp(ratios[:, rank - 1]), np.exp(ratios[:, -rank])
+            if place:
+                low[here], high[here] = np.exp(ratios[:, place - 1]), np.exp(ratios[:, -place])
     return Comparisons(_outcomes(low, high, higher_is_faster, band), ratio, low, high)
 
 

@@ -17,7 +17,7 @@
     throughput_fps: { heading: "throughput", unit: "frames/s" },
   };
   // As in integrator/site/history/sparkline.py.
-  const WIDTH = 120, HEIGHT = 32, EDGE = 5, LEAST_RANGE = 0.1;
+  const WIDTH = 120, HEIGHT = 32, EDGE = 5, LEAST_RANGE = 0.06;
   const across = known.campaigns.length;
   const names = new Map(known.campaigns.map((campaign) => [campaign.id, campaign]));
   const state = fleetmark.state({ machine: known.machines[0].name, model: "", measure: "", show: "", page: "1" });
@@ -50,6 +50,9 @@
     loaded.set(machine, tests);
     return tests;
   }
+
+  // Names have no end of their own.
+  const short = (text) => (text.length > 80 ? `${text.slice(0, 80)} …` : text);
 
   const measureOf = (tests, index, chosen) => chosen || (tests.scenario(index) === "sync" ? "latency_ms" : "throughput_fps");
 
@@ -93,14 +96,14 @@
     return el("span", { class: `change ${certain[at] ? name : ""}`, title }, el("span", { "aria-hidden": "true" }, `${SIGNS[name]} `), text);
   }
 
-  function cell(tests, at, measure) {
+  function cell(tests, at, measure, row, campaign) {
     const status = tests.status(at);
     if (status === "") return el("td", { class: "number" }, el("span", { class: "missing" }, el("span", { "aria-hidden": "true" }, "·"), el("span", { class: "unseen" }, "not in this campaign")));
     if (status !== "ok") return el("td", { class: "number" }, el("span", { class: "tag bad" }, el("span", { "aria-hidden": "true" }, "✕ "), status.replaceAll("_", " ")));
     const { value, low, high } = tests.measures[measure];
     const verdict = tests.verdict(at);
     return el("td", { class: "number" },
-      el("span", { class: "value", title: exact(Number(value[at].toPrecision(6)), MEASURES[measure].unit) }, number(value[at])),
+      el("a", { class: "value", href: `#explain=${row}.${campaign}`, dataset: { row, campaign }, title: exact(Number(value[at].toPrecision(6)), MEASURES[measure].unit) }, number(value[at])),
       Number.isFinite(low[at] + high[at]) && el("span", { class: "detail" }, `${number(low[at])} to ${number(high[at])}`),
       verdict !== "valid" && verdict !== "" && el("span", { class: "tag doubtful" }, el("span", { "aria-hidden": "true" }, "~ "), verdict),
       change(tests, at, measure));
@@ -133,14 +136,14 @@
 
   function row(tests, index, chosen) {
     const measure = measureOf(tests, index, chosen);
-    const model = el("bdi", {}, tests.model(index));
+    const model = el("bdi", {}, short(tests.model(index)));
     const page = tests.page(index);
     const link = page ? el("a", { href: `${fleetmark.root}${page}#${tests.row[index]}`, dataset: { row: tests.row[index] } }, model) : model;
-    const cells = known.campaigns.map((_, at) => cell(tests, index * across + at, measure));
+    const cells = known.campaigns.map((campaign, at) => cell(tests, index * across + at, measure, tests.row[index], campaign.id));
     return el("tr", {},
-      el("th", { scope: "row" }, link, " ", el("span", { class: "settings" }, el("bdi", {}, tests.label(index)))),
-      el("td", {}, `${MEASURES[measure].heading} `, el("span", { class: "unit" }, MEASURES[measure].unit)),
-      el("td", {}, picture(tests, index, measure)),
+      el("th", { scope: "row" }, link, ` ${MEASURES[measure].heading}, ${MEASURES[measure].unit}`,
+        el("span", { class: "settings" }, el("bdi", {}, tests.label(index)))),
+      across > 1 && el("td", {}, picture(tests, index, measure)),
       cells);
   }
 
@@ -159,12 +162,12 @@
   function table(tests, shown, { machine, measure }) {
     const heads = known.campaigns.map((campaign) => el("th", { scope: "col", class: "number" },
       el("bdi", {}, campaign.title), " ", el("span", { class: "unit" }, day(campaign), !campaign.complete && ", partial"), marker(tests, campaign)));
-    return el("div", { class: "scroll history", tabindex: "0", role: "region", "aria-label": `Tests of ${machine} across the campaigns` },
+    return el("div", { class: "scroll history", tabindex: "0", role: "region", "aria-label": `Tests of ${short(machine)} across the campaigns` },
       el("table", {},
-        el("caption", { class: "unseen" }, `Tests of ${machine} across the campaigns, the oldest on the left`),
-        el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "test"), el("th", { scope: "col" }, "measure"), el("th", { scope: "col" }, "all campaigns"), heads)),
+        el("caption", { class: "unseen" }, `Tests of ${short(machine)} across the campaigns, the oldest on the left`),
+        el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "test"), across > 1 && el("th", { scope: "col" }, "all campaigns"), heads)),
         el("tbody", {}, shown.length ? shown.map((index) => row(tests, index, measure))
-          : el("tr", {}, el("td", { class: "empty", colspan: across + 3 }, "No test of this machine is like that.")))));
+          : el("tr", {}, el("td", { class: "empty", colspan: across + 2 }, "No test of this machine is like that.")))));
   }
 
   function steps(tests) {
@@ -205,7 +208,7 @@
     }
     if (mine !== turn) return; // something else was chosen meanwhile
     chosen = valid(chosen, tests);
-    form.elements.model.replaceChildren(el("option", { value: "" }, "all"), ...tests.models.map((name) => el("option", { value: name }, name)));
+    form.elements.model.replaceChildren(el("option", { value: "" }, "all"), ...tests.models.map((name) => el("option", { value: name }, short(name))));
     for (const key of ["machine", "model", "measure", "show"]) form.elements[key].value = chosen[key];
     const found = matching(tests, chosen);
     const pages = Math.max(1, Math.ceil(found.length / PER_PAGE));

@@ -272,7 +272,9 @@ PRICES = {
     ),
     "price: 900, currency: 9": "currency: 9 is not a currency of three capital letters, such as EUR or USD",
     "currency: EUR": "currency: belongs to a price, which box has not; give price or remove this key",
-    "priced_on: 2026-11-30": "priced_on: belongs to a price, which box has not; give price or remove this key",
+    "priced_on: 2026-11-30": (
+        "priced_on: belongs to a price, which box has not; give price or remove this key"
+    ),
     "price: 9, currency: EUR, priced_on: 30.11.2026": (
         'priced_on: "30.11.2026" is not a date written as year-month-day, such as 2026-11-30'
     ),

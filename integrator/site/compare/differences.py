@@ -9,7 +9,16 @@ from typing import Literal
 from integrator.site.machines import machine_facts
 from protocol.machine import Configuration, Fingerprint, MachineDescription
 
-__all__ = ["Difference", "Kind", "Known", "badge", "differences", "known_facts"]
+__all__ = [
+    "Difference",
+    "Kind",
+    "Known",
+    "badge",
+    "between",
+    "differences",
+    "known_facts",
+    "software_differs",
+]
 
 Kind = Literal["hardware", "software", "setting"]
 
@@ -27,6 +36,13 @@ _SOFTWARE = frozenset(
         "fleetmark",
     }
 )
+_FOLLOWS = {
+    "microcode": "CPU",
+    "BIOS": "CPU",
+    "frequency driver": "CPU",
+    "GPU and NPU drivers": "OpenVINO devices",
+}
+"""Software that is another wherever this hardware is another."""
 _FIRST_SETTING = "usable cores"
 _BETWEEN_LINES = "; "
 
@@ -65,24 +81,47 @@ def differences(
     """What is not the same: first the facts that differ, then those that are unknown on one side alone.
 
     What is unknown on both sides is left out, and so is what OpenVINO says otherwise of the same device in
-    another release (its capabilities). A machine that has not described itself (None) is unknown in everything;
-    where neither has, the description itself is what is unknown.
+    another release (its capabilities). A machine that has not described itself (None) is unknown in
+    everything. Where neither has, the description itself is what is unknown.
     """
-    if first is None and second is None:
-        return (Difference("description", None, None, "hardware"),)
+    return between(known_facts(first), known_facts(second))
+
+
+def between(first: Sequence[Known], second: Sequence[Known]) -> tuple[Difference, ...]:
+    """`differences` of machines whose facts are known already."""
     found = [
         Difference(one.label, one.text, other.text, one.kind)
-        for one, other in zip(known_facts(first), known_facts(second), strict=True)
+        for one, other in zip(first, second, strict=True)
         if one.text != other.text
     ]
+    if all(fact.text is None for fact in (*first, *second)):
+        found = [Difference("description", None, None, "hardware")]
     return tuple(sorted(found, key=lambda difference: not difference.certain))
 
 
+def software_differs(found: Sequence[Difference]) -> tuple[str, ...]:
+    """The labels of the software that differs by someone's choice, and not because the hardware does."""
+    labels = {difference.label for difference in found if difference.certain}
+    return tuple(
+        difference.label
+        for difference in found
+        if difference.certain
+        and difference.kind == "software"
+        and _FOLLOWS.get(difference.label) not in labels
+    )
+
+
 def badge(found: Sequence[Difference]) -> str:
-    """What stands beside a ratio: "same", "same as far as is known", or "differs in: kernel, OpenVINO"."""
-    differing = ", ".join(difference.label for difference in found if difference.certain)
-    if differing:
-        return f"differs in: {differing}"
+    """What stands beside a ratio: "same", "same as far as is known", or "differs in: kernel, OpenVINO".
+
+    Several differences in hardware are one word, because it is the hardware that is compared then.
+    """
+    certain = [difference for difference in found if difference.certain]
+    hardware = [difference.label for difference in certain if difference.kind == "hardware"]
+    labels = ["hardware"] if len(hardware) > 1 else hardware
+    labels += [difference.label for difference in certain if difference.kind != "hardware"]
+    if labels:
+        return f"differs in: {', '.join(labels)}"
     return "same as far as is known" if found else "same"
 
 

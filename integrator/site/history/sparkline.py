@@ -11,7 +11,7 @@ __all__ = ["HEIGHT", "WIDTH", "Mark", "Sparkline", "sparkline"]
 WIDTH, HEIGHT = 120, 32
 """In the units of the picture, which are pixels."""
 _EDGE = 5
-_LEAST_RANGE = 0.1
+_LEAST_RANGE = 0.06
 """What the height shows at least, as a share of the middle value: noise of a per cent stays flat."""
 
 
