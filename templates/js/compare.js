@@ -6,7 +6,8 @@
   const { el, slices, compareView: view } = fleetmark;
   const section = document.querySelector("section.compare");
   const form = section.querySelector("form.sides");
-  const PAGE = 100;
+  // Cards on a phone are tall.
+  const PAGE = window.matchMedia("(max-width: 48rem)").matches ? 20 : 50;
   const OUTCOMES = ["faster", "slower", "equivalent", "inconclusive"];
   const place = (id) => document.getElementById(id);
 
