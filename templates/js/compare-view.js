@@ -109,7 +109,7 @@
   }
 
   function value(side, campaign, measure) {
-    if (!side.ok) return el("span", { class: "tag bad" }, el("span", { "aria-hidden": "true" }, "✕ "), side.state);
+    if (!side.ok) return el("span", { class: "tag bad", title: side.reason }, el("span", { "aria-hidden": "true" }, "✕ "), side.state);
     const [low, high] = side.interval;
     const title = `${exact(side.value, units[measure])}${Number.isNaN(low) || Number.isNaN(high) ? "" : `; 95 % interval ${exact(low)} to ${exact(high)}`}`;
     return el("a", { href: fleetmark.root + side.href, title, dataset: { row: side.row, campaign } }, number(side.value));
@@ -140,7 +140,7 @@
       el("td", { class: "number", "data-heading": heading("B") }, value(pair.b, found.b.campaign, found.measure)),
       ratioCell(pair),
       verdictCell(pair),
-      el("td", { class: "differing", "data-heading": "beside" }, badge(pair.badge)));
+      el("td", { class: "differing", "data-heading": "comparability" }, badge(pair.badge)));
   }
 
   fleetmark.compareView = { headline, differences, row, units, plural, between, speed };
