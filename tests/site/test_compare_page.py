@@ -397,7 +397,7 @@ def test_machines_by_all_releases(window: webdriver.Chrome, released: str) -> No
 def test_hostile_names_are_text(window: webdriver.Chrome, released: str, downloads: Path) -> None:
     go(window, f"{released}#a=alpha&b=beta")
     assert not window.find_elements(By.CSS_SELECTOR, "#rows b b, #strip b, #differences td b")
-    assert HOSTILE in window.find_element(By.CSS_SELECTOR, "#rows").get_property("textContent")
+    assert HOSTILE in str(window.find_element(By.CSS_SELECTOR, "#rows").get_property("textContent"))
     rows = list(csv.reader(io.StringIO(downloaded(window, downloads, "csv"))))
     assert len(rows) == 9
     assert {len(row) for row in rows} == {len(rows[0])}
@@ -429,15 +429,15 @@ def test_the_page_does_not_scroll_sideways(window: webdriver.Chrome, released: s
 
 @pytest.mark.parametrize("kind", ["empty", "one", "failures"])
 def test_little_to_compare(window: webdriver.Chrome, tmp_path: Path, kind: str) -> None:
-    tests = {
+    kinds: dict[str, list[dict[str, Any]]] = {
         "empty": [],
         "one": [{"machine": "alpha", "setting": BASE, "runs": [1.0, 2.0]}],
         "failures": [
             {"machine": name, "setting": BASE, "runs": [], "status": "crashed", "reason": "signal 11"}
             for name in ("alpha", "beta")
         ],
-    }[kind]
-    page = build_site(tmp_path / "site", [campaign("c", 1, tests)]).with_name("compare.html").as_uri()
+    }
+    page = build_site(tmp_path / "site", [campaign("c", 1, kinds[kind])]).with_name("compare.html").as_uri()
     window.get(page)
     if kind == "empty":
         assert not window.find_element(By.CSS_SELECTOR, "section.compare").is_displayed()
