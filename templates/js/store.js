@@ -129,33 +129,40 @@
       return ["few", "float", "decimal"].includes(this.#columns.get(key)?.kind);
     }
 
-    #read(key) {
-      if (this.#decoded.has(key)) return this.#decoded.get(key);
+    #read(key, kind = this.#columns.get(key)?.kind) {
+      const name = `${kind} ${key}`;
+      if (this.#decoded.has(name)) return this.#decoded.get(name);
       const column = this.#columns.get(key);
       if (!column) throw new Error(`There is no column "${key}".`);
       if (!this.has(key)) throw new Error(`The column "${key}" is not loaded yet.`);
       const pieces = this.#shards.map((shard) => {
         const start = shard.offsets.get(key);
         const bytes = shard.bytes[column.group].subarray(start, start + column.width * shard.rows);
-        return { values: readers[column.kind](bytes, shard.rows, column), places: shard.places };
+        return { values: readers[kind](bytes, shard.rows, column), places: shard.places };
       });
       let values;
-      if (column.kind === "ids") {
+      if (kind === "ids") {
         const part = (name) => placed(pieces.map((piece) => ({ values: piece.values[name], places: piece.places })), this.length);
         values = { low: part("low"), high: part("high") };
       } else {
         values = placed(pieces, this.length);
       }
-      this.#decoded.set(key, values);
+      this.#decoded.set(name, values);
       return values;
     }
 
-    /** For each row, the place of its text in the dictionary. */
-    codes(key) {
-      if (!["text", "link"].includes(this.#columns.get(key)?.kind)) throw new Error(`The column "${key}" has no dictionary.`);
-      return this.#read(key);
+    /** Whether a column is written as a dictionary: texts, and numbers of which there are few. */
+    hasDictionary(key) {
+      return ["text", "link", "few"].includes(this.#columns.get(key)?.kind);
     }
 
+    /** For each row, the place of its value in the dictionary. */
+    codes(key) {
+      if (!this.hasDictionary(key)) throw new Error(`The column "${key}" has no dictionary.`);
+      return this.#columns.get(key).kind === "few" ? this.#read(key, "text") : this.#read(key);
+    }
+
+    /** The different values of a column: texts, or numbers with null for what is missing. */
     dictionary(key) {
       return this.#columns.get(key)?.dictionary ?? [];
     }

@@ -126,6 +126,8 @@ def test_good_runs_become_one_row() -> None:
         "stopped": "precise",
         "harness_percent": pytest.approx(100 * 0.02 / 10.1),
         "openvino": "auto",
+        "latency_p95_high_ms": "needs 3 more runs",
+        "latency_p99_high_ms": "needs 362 more",
     }
 
 

@@ -1,0 +1,211 @@
+// What the explorer asks of the rows: facets with counts, words, orders. Everything works on codes and typed
+// arrays, so that 100,000 rows take milliseconds. Nothing here touches the page.
+"use strict";
+
+(() => {
+  const { fleetmark } = window;
+  const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+  const NONE = "(none)";
+  const FACETS = [
+    "class", "task", "machine", "model", "precision", "device", "scenario", "hint", "batch", "streams", "threads",
+    "requests", "openvino", "openvino_version", "timed_region", "settings", "status", "verdict", "effective_precision",
+    "execution_devices",
+  ];
+  const EDGE_WATTS = 35;
+  const SERVER_WATTS = 150;
+  const EDGE_THREADS = 8;
+  const SERVER_THREADS = 32;
+  const CLASS_RULE =
+    `edge: at most ${EDGE_WATTS} W; server: ${SERVER_WATTS} W or more; desktop: between them. Where the lab gives no ` +
+    `watts, the most threads that a test used count: edge up to ${EDGE_THREADS}, server from ${SERVER_THREADS}.`;
+
+  /** The class of each machine, by its name. */
+  function classes(rows) {
+    const watts = new Map(fleetmark.site.machines.map((machine) => [machine.name, machine.watts]));
+    const names = rows.dictionary("machine");
+    const most = new Float64Array(names.length).fill(NaN);
+    const threads = rows.numbers("threads");
+    const codes = rows.codes("machine");
+    for (let i = 0; i < rows.length; i += 1) {
+      if (threads[i] > most[codes[i]] || (most[codes[i]] !== most[codes[i]] && threads[i] > 0)) most[codes[i]] = threads[i];
+    }
+    return names.map((name, code) => {
+      const known = watts.get(name) ?? null;
+      const value = known ?? most[code];
+      if (!(value > 0)) return NONE;
+      if (value <= (known === null ? EDGE_THREADS : EDGE_WATTS)) return "edge";
+      return value >= (known === null ? SERVER_THREADS : SERVER_WATTS) ? "server" : "desktop";
+    });
+  }
+
+  /** A column of a few different values: codes of the rows, and for each code its name. */
+  function dimension(rows, key) {
+    if (key === "class" || key === "task") {
+      const base = key === "class" ? "machine" : "model";
+      const tasks = new Map(fleetmark.site.models.map((model) => [model.name, model.task || NONE]));
+      const names = key === "class" ? classes(rows) : rows.dictionary(base).map((name) => tasks.get(name) ?? NONE);
+      return named(rows.codes(base), names);
+    }
+    if (!rows.columns.includes(key) || !rows.hasDictionary(key)) return null;
+    const names = rows.dictionary(key).map((value) => (value === null || value === "" ? NONE : String(value)));
+    return named(rows.codes(key), names);
+  }
+
+  function named(codes, names) {
+    const order = [...new Set(names)].sort((a, b) => (a === NONE) - (b === NONE) || collator.compare(a, b));
+    const place = new Map(order.map((name, index) => [name, index]));
+    return { codes, places: Int32Array.from(names, (name) => place.get(name)), names: order };
+  }
+
+  class Data {
+    #dimensions = new Map();
+    #orders = new Map();
+    #words = new Map();
+
+    constructor(rows) {
+      this.rows = rows;
+    }
+
+    /** `{codes, places, names}`: the name of row i is names[places[codes[i]]]. */
+    dimension(key) {
+      if (!this.#dimensions.has(key)) this.#dimensions.set(key, dimension(this.rows, key));
+      return this.#dimensions.get(key);
+    }
+
+    /** Facets that tell rows of this campaign apart. */
+    get facets() {
+      return FACETS.filter((key) => (this.dimension(key)?.names.length ?? 0) > 1);
+    }
+
+    name(key, i) {
+      const { codes, places, names } = this.dimension(key);
+      return names[places[codes[i]]];
+    }
+
+    /**
+     * The rows that pass, in the table's order, and for each facet how many rows each of its values has among
+     * those that pass all other facets.
+     */
+    filter(chosen, query) {
+      const { rows } = this;
+      const facets = this.facets;
+      const active = [...chosen].filter(([key]) => this.dimension(key));
+      const misses = new Uint8Array(rows.length); // how many facets a row fails; 255: a word
+      const failed = new Uint8Array(rows.length); // the last of them
+      for (const [at, [key, names]] of active.entries()) {
+        const { codes, places, names: all } = this.dimension(key);
+        const passes = Uint8Array.from(places, (place) => (names.has(all[place]) ? 1 : 0));
+        for (let i = 0; i < rows.length; i += 1) {
+          if (!passes[codes[i]]) {
+            misses[i] += 1;
+            failed[i] = at;
+          }
+        }
+      }
+      for (const word of query.toLowerCase().split(/\s+/).filter(Boolean)) {
+        const found = this.#find(word);
+        for (let i = 0; i < rows.length; i += 1) if (!found[i]) misses[i] = 255;
+      }
+      let count = 0;
+      for (let i = 0; i < rows.length; i += 1) if (misses[i] === 0) count += 1;
+      const passed = new Uint32Array(count);
+      for (let i = 0, next = 0; i < rows.length; i += 1) if (misses[i] === 0) passed[next++] = i;
+      return { passed, counts: this.#counts(facets, active, misses, failed, passed) };
+    }
+
+    #counts(facets, active, misses, failed, passed) {
+      const near = [];
+      for (let i = 0; i < misses.length; i += 1) if (misses[i] === 1) near.push(i);
+      const counts = new Map();
+      for (const key of facets) {
+        const { codes, places, names } = this.dimension(key);
+        const byCode = new Uint32Array(places.length);
+        for (let n = 0; n < passed.length; n += 1) byCode[codes[passed[n]]] += 1;
+        const at = active.findIndex(([name]) => name === key);
+        if (at >= 0) for (const i of near) if (failed[i] === at) byCode[codes[i]] += 1;
+        const byName = new Uint32Array(names.length);
+        for (let code = 0; code < places.length; code += 1) byName[places[code]] += byCode[code];
+        counts.set(key, byName);
+      }
+      return counts;
+    }
+
+    /** For each row, whether one of its texts has the word. The dictionaries are searched, not the rows. */
+    #find(word) {
+      const { rows } = this;
+      const found = new Uint8Array(rows.length);
+      for (const key of rows.columns) {
+        if (!rows.has(key) || rows.isNumber(key) || !rows.hasDictionary(key) || key === "href") continue;
+        if (!this.#words.has(key)) this.#words.set(key, rows.dictionary(key).map((text) => text.toLowerCase()));
+        const words = this.#words.get(key);
+        const passes = Uint8Array.from(words, (text) => (text.includes(word) ? 1 : 0));
+        if (!passes.includes(1)) continue;
+        const codes = rows.codes(key);
+        for (let i = 0; i < rows.length; i += 1) found[i] |= passes[codes[i]];
+      }
+      return found;
+    }
+
+    /** These rows sorted by a column; what is missing comes last in both directions, equals keep their order. */
+    sorted(passed, key, direction) {
+      if (!key || !this.rows.columns.includes(key)) return passed;
+      const { ranks, missing } = this.#ranks(key);
+      return countingSort(passed, ranks, missing, direction === "desc");
+    }
+
+    /** For each row the place of its value among the different ones. */
+    #ranks(key) {
+      if (!this.#orders.has(key)) this.#orders.set(key, this.rows.isNumber(key) ? numberRanks(this.rows.numbers(key)) : textRanks(this.rows, key));
+      return this.#orders.get(key);
+    }
+  }
+
+  function textRanks(rows, key) {
+    if (!rows.hasDictionary(key)) return { ranks: Uint32Array.from({ length: rows.length }, (_, i) => i), missing: rows.length };
+    const words = rows.dictionary(key);
+    const order = Array.from(words, (_, code) => code).sort((a, b) => collator.compare(words[a], words[b]) || a - b);
+    const rank = new Uint32Array(words.length);
+    order.forEach((code, place) => { rank[code] = words[code] === "" ? words.length : place; });
+    const codes = rows.codes(key);
+    const ranks = new Uint32Array(rows.length);
+    for (let i = 0; i < rows.length; i += 1) ranks[i] = rank[codes[i]];
+    return { ranks, missing: words.length };
+  }
+
+  function numberRanks(numbers) {
+    const sorted = numbers.slice().sort(); // as numbers, NaN at the end
+    let different = 0;
+    for (let i = 0; i < sorted.length && sorted[i] === sorted[i]; i += 1) {
+      if (i === 0 || sorted[i] !== sorted[different - 1]) sorted[different++] = sorted[i];
+    }
+    const ranks = new Uint32Array(numbers.length);
+    for (let i = 0; i < numbers.length; i += 1) {
+      const value = numbers[i];
+      if (value !== value) {
+        ranks[i] = different;
+        continue;
+      }
+      let low = 0;
+      let high = different - 1;
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        if (sorted[middle] < value) low = middle + 1;
+        else high = middle;
+      }
+      ranks[i] = low;
+    }
+    return { ranks, missing: different };
+  }
+
+  function countingSort(passed, ranks, missing, descending) {
+    const starts = new Uint32Array(missing + 2);
+    const place = (rank) => (rank === missing || !descending ? rank : missing - 1 - rank);
+    for (let n = 0; n < passed.length; n += 1) starts[place(ranks[passed[n]]) + 1] += 1;
+    for (let rank = 1; rank < starts.length; rank += 1) starts[rank] += starts[rank - 1];
+    const sorted = new Uint32Array(passed.length);
+    for (let n = 0; n < passed.length; n += 1) sorted[starts[place(ranks[passed[n]])]++] = passed[n];
+    return sorted;
+  }
+
+  fleetmark.explore = { Data, FACETS, NONE, CLASS_RULE };
+})();

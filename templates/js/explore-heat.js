@@ -1,0 +1,133 @@
+// Draws a pivot: the number always, a colour only for a difference that is known.
+"use strict";
+
+(() => {
+  const { fleetmark } = window;
+  const { explore, el, number, exact } = fleetmark;
+  const LEVELS = [0.07, 0.26, 0.58, 1, 2]; // log2 of 1.05, 1.2, 1.5, 2 and 4
+  const MOST_CELLS = 6_000;
+  const SIGNS = { better: "▲", worse: "▼", noise: "≈", unknown: "?" };
+
+  function ratio(value) {
+    return `${value >= 100 ? Math.round(value).toLocaleString("en-US") : value.toPrecision(value < 0.995 ? 2 : 3)}×`;
+  }
+
+  function level(value) {
+    const distance = Math.abs(Math.log2(value));
+    return Math.max(1, LEVELS.filter((bound) => distance >= bound).length);
+  }
+
+  function tooltip(view, cell) {
+    const { rows } = view;
+    const parts = [exact(cell.value, view.column.unit)];
+    if (cell.counted.length > 1) parts.push(`${explore.AGGREGATES[view.aggregate]} of ${cell.counted.length} tests`);
+    if (view.aggregate === "best" || cell.counted.length === 1) parts.push(rows.text("label", cell.row));
+    const { compared } = cell;
+    if (compared) {
+      const interval = compared.outcome === "unknown" ? "without an interval" : `${compared.low.toPrecision(3)} to ${compared.high.toPrecision(3)}`;
+      const of = view.aggregate === "best" ? "" : `, ${compared.pairs} of ${compared.of} tests in common`;
+      parts.push(`${compared.ratio.toPrecision(3)} times as good as ${view.baseWords} (${interval}${of})`);
+    }
+    if (cell.doubt) parts.push(cell.doubt);
+    return parts.join("; ");
+  }
+
+  function comparison(cell) {
+    if (cell.isBase && !cell.compared) return el("small", { class: "ratio" }, "1×");
+    const { compared } = cell;
+    if (!compared) return null;
+    const covered = compared.pairs < compared.of && compared.pairs > 1 ? ` ${compared.pairs}/${compared.of}` : "";
+    return el("small", { class: "ratio" }, `${SIGNS[compared.outcome]}${ratio(compared.ratio)}${covered}`);
+  }
+
+  function value(view, cell) {
+    const words = number(cell.value);
+    const label = cell.isBest ? [el("b", {}, words), el("span", { class: "star", title: "best of its row" }, "★"), el("span", { class: "unseen" }, " best")] : words;
+    const single = view.aggregate === "best" || cell.counted.length === 1;
+    if (single) return explore.rowLink(view, cell.row, { title: tooltip(view, cell) }, label);
+    return el("a", { href: view.drill(cell), title: tooltip(view, cell) }, label);
+  }
+
+  function drawCell(view, cell) {
+    if (!cell || cell.kind === "none") return el("td", { class: "number empty-cell", title: cell?.reason }, el("span", { class: "missing" }, "·", el("span", { class: "unseen" }, "nothing")));
+    if (cell.kind === "not run") return el("td", { class: "number" }, el("span", { class: "missing", title: cell.reason }, "·", el("span", { class: "unseen" }, "not run")));
+    if (cell.kind === "failed") {
+      return el("td", { class: "failed" }, explore.rowLink(view, cell.row, { title: cell.reason.slice(0, 1000) }, el("span", { class: "tag bad" }, "✗ "), el("bdi", {}, explore.firstWords(cell.reason))));
+    }
+    const { compared } = cell;
+    const heat = compared && (compared.outcome === "better" || compared.outcome === "worse") ? `${compared.outcome}-${level(compared.ratio)}` : "";
+    return el("td", { class: `number ${heat}`.trim() }, value(view, cell), explore.doubt(cell.doubt), comparison(cell));
+  }
+
+  /** Headings of several levels; equal neighbours share one. */
+  function head(view, paths) {
+    const levels = view.columnKeys.length;
+    const lines = [];
+    for (let depth = 0; depth < Math.max(1, levels); depth += 1) {
+      const line = el("tr", {});
+      if (depth === 0) line.append(el("th", { scope: "col", rowspan: Math.max(1, levels), class: "corner" }, view.rowKeys.map(explore.title).join(", ") || "all"));
+      if (levels === 0) line.append(el("th", { scope: "col", class: "number" }, view.column.heading));
+      for (let at = 0; levels > 0 && at < paths.length; ) {
+        let end = at + 1;
+        while (end < paths.length && paths[at].slice(0, depth + 1).every((name, index) => paths[end][index] === name)) end += 1;
+        const last = depth === levels - 1;
+        line.append(el("th", { scope: last ? "col" : "colgroup", colspan: end - at, class: last ? "number" : "" }, el("bdi", {}, paths[at][depth])));
+        at = end;
+      }
+      lines.push(line);
+    }
+    return el("thead", {}, lines);
+  }
+
+  function body(view, pivot, columns, most) {
+    const lines = [];
+    let above = null;
+    pivot.down.slice(0, most).forEach((path, row) => {
+      const group = path.slice(0, -1).join(" · ");
+      if (path.length > 1 && group !== above) lines.push(el("tr", { class: "group" }, el("th", { scope: "rowgroup", colspan: columns + 1 }, el("bdi", {}, group))));
+      above = group;
+      const cells = Array.from({ length: columns }, (_, column) => drawCell(view, pivot.at(row, column)));
+      lines.push(el("tr", {}, el("th", { scope: "row" }, el("bdi", {}, path.at(-1) ?? "all")), cells));
+    });
+    return el("tbody", {}, lines);
+  }
+
+  function legend(view, hasInterval) {
+    if (!view.baseWords) return null;
+    if (!hasInterval) return el("p", { class: "legend" }, `There is no interval of ${view.column.heading}, so no difference is known and none has a colour.`);
+    const sides = view.baseWords.startsWith("the best") ? ["worse"] : ["worse", "better"];
+    const swatch = (style, words) => el("span", { class: `swatch ${style}` }, words);
+    return el(
+      "p",
+      { class: "legend" },
+      `Against ${view.baseWords}: `,
+      [5, 4, 3, 2, 1].map((n) => swatch(`worse-${n}`, n === 5 ? "▼ 4× worse" : "")),
+      swatch("", "≈ inside the noise"),
+      sides.includes("better") && [1, 2, 3, 4, 5].map((n) => swatch(`better-${n}`, n === 5 ? "▲ 4× better" : "")),
+      " ★ best of its row · ~ noisy and ✕ invalid are neither ranked nor coloured · ✗ failed · “·” not run",
+    );
+  }
+
+  /** The pivot as a table below `parent`. */
+  function draw(parent, view, pivot) {
+    const columns = pivot.across.length;
+    if (pivot.down.length === 0) {
+      parent.replaceChildren(el("p", { class: "empty" }, "No row has all of this."));
+      return;
+    }
+    const most = view.all ? Infinity : Math.max(1, Math.floor(MOST_CELLS / columns));
+    const better = { lower: "lower is better", higher: "higher is better" }[view.column.better];
+    const caption = `${view.caption}: ${explore.AGGREGATES[view.aggregate]} of ${view.column.heading}, ${view.column.unit} – ${better}`;
+    const table = el("table", { class: "pivot" }, el("caption", {}, el("span", { class: "text" }, caption)), head(view, pivot.across), body(view, pivot, columns, most));
+    const rest = pivot.down.length - most;
+    parent.replaceChildren(
+      ...[
+        legend(view, pivot.hasInterval),
+        el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, table),
+        rest > 0 ? el("p", {}, `${rest} more rows. `, el("button", { type: "button", onclick: () => draw(parent, { ...view, all: true }, pivot) }, "Show all")) : null,
+      ].filter(Boolean),
+    );
+  }
+
+  Object.assign(explore, { drawPivot: draw });
+})();

@@ -1,0 +1,232 @@
+// The explorer: reads the state from the address, asks the data, and shows the table or the pivot.
+"use strict";
+
+(() => {
+  const { fleetmark } = window;
+  const { explore, el, list } = fleetmark;
+  const place = document.getElementById("explore");
+  const part = (name) => place.querySelector(`[data-part="${name}"]`);
+  const usual = new Set(place.dataset.usual.split(","));
+  const state = fleetmark.state({
+    campaign: "", q: "", view: "table", sort: "", page: "1", columns: "",
+    rows: "model", cols: "machine", measure: "throughput_fps", agg: "best", base: "best",
+    ...Object.fromEntries(explore.FACETS.map((key) => [key, ""])),
+  });
+  const search = part("search");
+  let loaded = null; // the campaign on show: {id, rows, data, columns, panel, picker, menu}
+  let filtered = null; // {key, passed, counts}
+  let ordered = null; // {key, rows}
+  let pivoted = null;
+  let turn = 0;
+
+  const tables = new explore.Table(part("table"), ({ key, direction, page }) => {
+    state.set({ sort: key ? (direction === "desc" ? `-${key}` : key) : "", page: String(page) });
+  });
+
+  async function load(id) {
+    const rows = await fleetmark.rows(id);
+    const data = new explore.Data(rows);
+    const columns = fleetmark.site.columns.filter(({ key }) => rows.columns.includes(key));
+    const measures = columns.filter(({ key, better }) => better && rows.isNumber(key));
+    const dimensions = explore.FACETS.filter((key) => data.dimension(key));
+    const panel = new explore.Panel(part("facets"), data, (key, names) => {
+      change({ [key]: names ? list.write(names, data.dimension(key).names) : "" });
+    });
+    const picker = new explore.ColumnPicker(part("columns"), columns, usual, (text) => change({ columns: text }, { keepPage: true }));
+    const menu = new explore.PivotMenu(part("pivot-menu"), { data, dimensions, measures, bases: bases(data), change });
+    const pages = new Map([
+      ["machine", new Map(fleetmark.site.machines.map((machine) => [machine.name, machine.page]))],
+      ["model", new Map(fleetmark.site.models.map((model) => [model.name, model.page]))],
+    ]);
+    filtered = ordered = pivoted = null;
+    part("exact").hidden = rows.exact;
+    setTimeout(() => explore.presets(part("presets"), data));
+    return { id, rows, data, columns, measures, dimensions, panel, picker, menu, pages };
+  }
+
+  function bases(data) {
+    const of = (key, words) => (data.dimension(key)?.names ?? []).map((name) => [`${key}:${name}`, `${words} ${name}`]);
+    const releases = (data.dimension("openvino_version")?.names.length ?? 0) > 1 ? of("openvino_version", "OpenVINO") : [];
+    return [["best", "the best of each row"], ["none", "nothing"], ...releases, ...of("machine", "machine")];
+  }
+
+  function change(changes, { keepPage = false } = {}) {
+    state.set(keepPage ? changes : { page: "1", ...changes });
+  }
+
+  function keysOf(text, slots) {
+    return text.split(",").filter((key) => loaded.dimensions.includes(key)).slice(0, slots);
+  }
+
+  /** What is chosen for the pivot; what this campaign does not have falls back to the default. */
+  function pivotChoice(now) {
+    const known = (key) => loaded.measures.some((column) => column.key === key);
+    const measure = [now.measure, state.defaults.measure, loaded.measures[0].key].find(known);
+    const [dimension, ...name] = now.base.split(":");
+    const isKnown = ["best", "none"].includes(now.base) || loaded.data.dimension(dimension)?.names.includes(name.join(":"));
+    const rows = keysOf(now.rows, explore.PIVOT_SLOTS.rows);
+    return {
+      rows: rows.length ? rows : ["model"],
+      columns: keysOf(now.cols, explore.PIVOT_SLOTS.columns).filter((key) => !rows.includes(key)),
+      measure,
+      aggregate: now.agg in explore.AGGREGATES ? now.agg : "best",
+      base: isKnown ? now.base : "best",
+    };
+  }
+
+  function sorted(key, direction) {
+    const name = `${filtered.key} ${direction} ${key}`;
+    if (ordered?.name !== name) ordered = { name, rows: loaded.data.sorted(filtered.passed, key, direction) };
+    return ordered.rows;
+  }
+
+  function sortOf(now) {
+    const direction = now.sort.startsWith("-") ? "desc" : "asc";
+    const key = now.sort.replace(/^-/, "");
+    return { key: loaded.columns.some((column) => column.key === key) ? key : "", direction };
+  }
+
+  function filtersOf(now) {
+    return Object.fromEntries(["q", ...explore.FACETS].filter((key) => now[key]).map((key) => [key, now[key]]));
+  }
+
+  function filter(now) {
+    const key = JSON.stringify([loaded.id, filtersOf(now)]);
+    if (filtered?.key === key) return false;
+    filtered = { key, ...loaded.data.filter(explore.chosenIn(loaded.data, now), now.q) };
+    return true;
+  }
+
+  async function show(now) {
+    const mine = (turn += 1);
+    try {
+      const id = fleetmark.site.campaigns.some((campaign) => campaign.id === now.campaign) ? now.campaign : fleetmark.site.campaigns[0].id;
+      if (loaded?.id !== id) {
+        part("shown").textContent = "Reading the rows …";
+        const next = await load(id);
+        if (mine !== turn) return;
+        loaded = next;
+      }
+      const chosen = explore.columnsIn(now.columns, loaded.columns.map(({ key }) => key), usual);
+      const { key, direction } = sortOf(now);
+      const pivot = pivotChoice(now);
+      const needed = now.view === "pivot" ? [pivot.measure] : [...chosen, key].filter(Boolean);
+      if (needed.some((name) => !loaded.rows.has(name))) {
+        await loaded.rows.need(needed);
+        if (mine !== turn) return;
+      }
+      draw(now, { chosen, key, direction, pivot });
+    } catch (error) {
+      const told = document.getElementById("explore-error");
+      told.hidden = false;
+      told.querySelector(".why").textContent = error.message;
+      place.hidden = true;
+      throw error;
+    }
+  }
+
+  function draw(now, { chosen, key, direction, pivot }) {
+    const facets = explore.chosenIn(loaded.data, now);
+    const anew = filter(now);
+    if (anew) loaded.panel.show(facets, filtered.counts);
+    explore.pills(part("pills"), {
+      data: loaded.data, chosen: facets, raw: now, query: now.q, remove: (name) => change({ [name]: "" }),
+    });
+    const all = loaded.rows.length.toLocaleString("en-US");
+    const words = `${filtered.passed.length.toLocaleString("en-US")} of ${all} rows`;
+    part("shown").textContent = words;
+    part("filter-count").textContent = facets.size + Boolean(now.q) ? ` ${facets.size + Boolean(now.q)} set` : "";
+    part("reset").hidden = facets.size === 0 && !now.q;
+    if (document.activeElement !== search) search.value = now.q;
+    part("campaign").value = loaded.id;
+    loaded.picker.show(chosen);
+    loaded.menu.show(pivot);
+    const isPivot = now.view === "pivot";
+    for (const box of place.querySelectorAll("input[name=view]")) box.checked = box.value === (isPivot ? "pivot" : "table");
+    part("table").hidden = isPivot;
+    part("pivot").hidden = part("pivot-menu").hidden = !isPivot;
+    part("column-menu").hidden = isPivot;
+    if (isPivot) drawPivot(now, pivot);
+    else drawTable(now, chosen, key, direction);
+    document.documentElement.dataset.explore = "ready";
+  }
+
+  function tableView(now, chosen) {
+    const { rows, columns, id, pages } = loaded;
+    return {
+      rows, pages, sorted, campaign: id,
+      caption: `Tests of the campaign ${id}`,
+      columns: columns.filter((column) => chosen.has(column.key)),
+      filters: filtersOf(now),
+    };
+  }
+
+  function drawTable(now, chosen, key, direction) {
+    const view = tableView(now, chosen.size ? chosen : new Set(["machine"]));
+    const page = Math.max(1, Number.parseInt(now.page, 10) || 1);
+    tables.show(view, { key, direction, page: Math.min(page, Math.max(1, Math.ceil(filtered.passed.length / 50))) });
+  }
+
+  function drawPivot(now, choice) {
+    const column = loaded.measures.find(({ key }) => key === choice.measure);
+    const facets = explore.chosenIn(loaded.data, now);
+    const unfiltered = (dimension) => {
+      const others = new Map([...facets].filter(([key]) => key !== dimension));
+      return loaded.data.filter(others, now.q).passed;
+    };
+    const base = choice.base === "none" ? "" : choice.base;
+    const [dimension, ...name] = base.split(":");
+    const view = {
+      rows: loaded.rows, campaign: loaded.id, column, aggregate: choice.aggregate,
+      caption: `Campaign ${loaded.id}`,
+      rowKeys: choice.rows, columnKeys: choice.columns,
+      baseWords: base === "best" ? "the best of its row" : base ? `${explore.title(dimension)} ${name.join(":")}` : "",
+      filters: filtersOf(now),
+      drill: (cell) => drill(now, cell, [...choice.rows, ...choice.columns]),
+    };
+    const pivot = explore.pivot(loaded.data, filtered.passed, { ...choice, base, better: column.better, unfiltered });
+    pivoted = { view, pivot };
+    explore.drawPivot(part("pivot"), view, pivot);
+  }
+
+  /** The address of the tests behind one cell. */
+  function drill(now, cell, keys) {
+    const next = { ...now, view: "table", page: "1" };
+    for (const key of keys) next[key] = list.write(new Set([loaded.data.name(key, cell.row)]), loaded.data.dimension(key).names);
+    return `#${new URLSearchParams(Object.entries(next).filter(([key, value]) => value !== state.defaults[key]))}`;
+  }
+
+  function download(kind) {
+    const now = state.get();
+    const name = `${loaded.id}-${now.view === "pivot" ? "pivot" : "rows"}.${kind}`;
+    const type = kind === "csv" ? "text/csv;charset=utf-8" : "application/json";
+    const chosen = explore.columnsIn(now.columns, loaded.columns.map(({ key }) => key), usual);
+    const { key, direction } = sortOf(now);
+    const text = now.view === "pivot"
+      ? explore[kind === "csv" ? "pivotCsv" : "pivotJson"](pivoted.view, pivoted.pivot)
+      : explore[kind === "csv" ? "tableCsv" : "tableJson"](tableView(now, chosen), sorted(key, direction));
+    fleetmark.download(name, type, text);
+    fleetmark.announce(`${name} is downloaded`);
+  }
+
+  part("campaign").append(...fleetmark.site.campaigns.map(({ id, title, created_at: at }) => el("option", { value: id }, `${title} (${at.slice(0, 10)})`)));
+  part("campaign").addEventListener("change", () => {
+    const id = part("campaign").value;
+    change({ campaign: id === fleetmark.site.campaigns[0].id ? "" : id });
+  });
+  part("campaign").closest("label").hidden = fleetmark.site.campaigns.length < 2;
+  search.addEventListener("input", () => state.set({ q: search.value.trim(), page: "1" }, { push: false }));
+  place.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
+  for (const box of place.querySelectorAll("input[name=view]")) box.addEventListener("change", () => change({ view: box.value }));
+  part("reset").addEventListener("click", () => {
+    search.value = "";
+    change({ q: "", ...Object.fromEntries(explore.FACETS.map((key) => [key, ""])) });
+    search.focus();
+  });
+  part("csv").addEventListener("click", () => download("csv"));
+  part("json").addEventListener("click", () => download("json"));
+  if (window.matchMedia("(max-width: 60rem)").matches) part("filter-panel").open = false;
+  state.onChange((now) => show(now));
+  place.hidden = false;
+  show(state.get());
+})();
