@@ -5,114 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from integrator.columns import COLUMNS
-from integrator.merge import to_csv
-from integrator.setting import Setting
 from integrator.site.build import build_site
-from integrator.site.source import RUN_COLUMNS, CampaignFacts, CampaignResults
 from integrator.statistics.compare import compare, mean_by_group
-from protocol.job import Hint, Scenario
+from tests.site import browser
+from tests.site.released import BASE, HOSTILE, campaign, releases
 from tests.site.synthetic import lab
-from tests.unit.test_site_differences import machine
 
 pytestmark = pytest.mark.browser
-
-CHROMIUM = Path("/usr/bin/chromium")
-DRIVER = Path("/usr/bin/chromedriver")
-HOSTILE = "=cmd|' /C calc'!A0 </script><b>\u202e"
-BASE = Setting("resnet", "FP32", "CPU", Scenario.SYNC, Hint.LATENCY, 1)
-
-
-def campaign(name: str, number: int, tests: list[dict[str, Any]], **machines: Any) -> CampaignResults:
-    """A campaign of rows that have their runs in `runs`: throughputs, with latencies as 1000 ÷ these."""
-    table = pd.DataFrame(None, index=range(len(tests)), columns=list(COLUMNS), dtype=object)
-    runs = []
-    for place, test in enumerate(tests):
-        setting: Setting = test["setting"]
-        values = {
-            "campaign": name,
-            "model": setting.model,
-            "precision": setting.precision,
-            "device": setting.device,
-            "scenario": setting.scenario.value,
-            "hint": setting.hint.value,
-            "batch": setting.batch,
-            "timed_region": "inference",
-            "openvino": setting.openvino,
-            "test_id": setting.test_id(),
-            "status": "ok",
-            "verdict": "valid",
-            **{key: value for key, value in test.items() if key not in {"setting", "runs"}},
-        }
-        good = test["runs"] if values["status"] == "ok" else []
-        if good:
-            values |= {"throughput_fps": float(np.median(good)), "latency_ms": 1000 / float(np.median(good))}
-        else:
-            values["verdict"] = None
-        for key, value in values.items():
-            table.loc[place, key] = value
-        for run, rate in enumerate(good):
-            runs.append((values["machine"], values["test_id"], run, "ok", 1000 / rate, rate))
-    return CampaignResults(
-        facts=CampaignFacts(
-            id=name, title=f"Campaign {name}", created_at=datetime(2026, number, 1, tzinfo=UTC), complete=True
-        ),
-        table=table,
-        runs=pd.DataFrame(runs, columns=list(RUN_COLUMNS)),
-        machines=machines,
-        csv=to_csv(table).encode(),
-    )
-
-
-def releases() -> list[CampaignResults]:
-    """Two machines by two releases, and an older campaign of one of them that left the release open."""
-    random = np.random.default_rng(3)
-
-    def runs(rate: float) -> list[float]:
-        return [float(value) for value in rate * np.exp(random.normal(0, 0.002, 6))]
-
-    settings = [replace(BASE, batch=batch, model=model) for model in ("resnet", HOSTILE) for batch in (1, 2)]
-    now = [
-        {
-            "machine": name,
-            "setting": replace(setting, openvino=release),
-            "runs": runs(rate * setting.batch * (1.2 if release == "2026.1" else 1.0)),
-            "openvino_version": f"{release}.0-123-abc",
-            "effective_precision": "f32" if name == "alpha" else "bf16",
-            "streams": 1 if name == "alpha" else 2,
-        }
-        for name, rate in (("alpha", 100.0), ("beta", 300.0))
-        for setting in settings
-        for release in ("2025.4", "2026.1")
-    ]
-    before = [
-        {"machine": "alpha", "setting": setting, "runs": runs(50.0), "openvino_version": "2024.6.0-1"}
-        for setting in settings
-    ]
-    before[1] |= {"verdict": "noisy"}
-    before[2] |= {"status": "out_of_memory", "reason": "cannot allocate 6,442,450,944 bytes"}
-    before.append({"machine": "gamma", "setting": BASE, "runs": runs(75.0), "openvino_version": "2024.6.0-1"})
-    return [
-        campaign(
-            "now", 6, now, alpha=machine(cpu_model="N100", kernel="6.1"), beta=machine(cpu_model=HOSTILE)
-        ),
-        campaign("before", 2, before, alpha=machine(cpu_model="N100", kernel="5.10")),
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -128,46 +37,6 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> str:
     return build_site(folder, releases()).with_name("compare.html").as_uri()
 
 
-@pytest.fixture(scope="module")
-def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("downloads")
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory, downloads: Path) -> Iterator[webdriver.Chrome]:
-    missing = [str(path) for path in (CHROMIUM, DRIVER) if not path.exists()]
-    if missing:
-        pytest.skip(f"Chromium and chromedriver are not installed: no {' and no '.join(missing)}")
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"):
-        options.add_argument(argument)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=Service(executable_path=str(DRIVER)))
-    try:
-        yield browser
-    finally:
-        browser.quit()
-
-
-@pytest.fixture
-def window(driver: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
-    """The browser at a desktop's width, with scripts on; fails where the console has an error."""
-    resize(driver, 1440)
-    driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
-    driver.get("about:blank")
-    driver.get_log("browser")  # type: ignore[no-untyped-call]
-    yield driver
-    assert driver.get_log("browser") == []  # type: ignore[no-untyped-call]
-
-
-def resize(driver: webdriver.Chrome, width: int) -> None:
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-
-
 def go(window: webdriver.Chrome, url: str) -> None:
     window.get("about:blank")
     window.get(url)
@@ -177,7 +46,7 @@ def go(window: webdriver.Chrome, url: str) -> None:
 def settle(window: webdriver.Chrome) -> None:
     """Until the comparison that the address means is drawn, or said not to be possible."""
     ready = "const h = document.querySelector('#headline'); return h.children.length > 0 && !h.ariaBusy"
-    WebDriverWait(window, 20).until(lambda browser: browser.execute_script(ready))
+    WebDriverWait(window, 20).until(lambda driver: driver.execute_script(ready))
 
 
 def answer(window: webdriver.Chrome) -> str:
@@ -355,7 +224,7 @@ def test_a_number_explains_itself(window: webdriver.Chrome, site: str) -> None:
     assert link.get_attribute("data-campaign") == "lab-2026-06"
     link.click()
     drawer = WebDriverWait(window, 20).until(
-        lambda browser: browser.find_element(By.CSS_SELECTOR, "dialog.explain[open]:not([aria-busy])")
+        lambda driver: driver.find_element(By.CSS_SELECTOR, "dialog.explain[open]:not([aria-busy])")
     )
     assert "June 2026" in drawer.text or "lab-2026-06" in drawer.text
     assert "a=nuc-13" in window.current_url
@@ -407,7 +276,7 @@ def test_hostile_names_are_text(window: webdriver.Chrome, released: str, downloa
 
 
 def test_without_scripts_the_matrix_is_there(window: webdriver.Chrome, site: str) -> None:
-    window.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    browser.scripts(window, on=False)
     window.get(site)
     assert not window.find_element(By.CSS_SELECTOR, "section.compare").is_displayed()
     cells = [cell.text.split() for cell in window.find_elements(By.CSS_SELECTOR, "#matrix tbody td")]
@@ -418,7 +287,7 @@ def test_without_scripts_the_matrix_is_there(window: webdriver.Chrome, site: str
 
 @pytest.mark.parametrize("width", [390, 1440])
 def test_the_page_does_not_scroll_sideways(window: webdriver.Chrome, released: str, width: int) -> None:
-    resize(window, width)
+    browser.resize(window, width)
     go(window, f"{released}#a=alpha&b=beta")
     for details in window.find_elements(By.CSS_SELECTOR, "details"):
         window.execute_script("arguments[0].open = true", details)
