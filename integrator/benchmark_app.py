@@ -19,7 +19,7 @@ from typing import Any
 from protocol.errors import CampaignError
 from protocol.job import AUTO, Input, PlannedTest
 
-__all__ = ["LATENCY_STEP_MS", "Measured", "arguments", "configuration", "measure", "read_report"]
+__all__ = ["LATENCY_STEP_MS", "Measured", "arguments", "configuration", "measure", "options", "read_report"]
 
 LATENCY_STEP_MS = 0.01
 """benchmark_app writes latencies with two decimals."""
@@ -46,7 +46,13 @@ class Measured:
 
 
 def arguments(test: PlannedTest, model: Path, *, duration_s: int, folder: Path) -> list[str]:
-    """Its command line for a test; the settings that are no options of it are in `configuration`."""
+    """Its command line for a test that is measured; its report and `configuration` lie in `folder`."""
+    reported = ["-report_type", "no_counters", "-report_folder", str(folder), "-json_stats"]
+    return [*options(test, model, duration_s=duration_s, config=folder / "config.json"), *reported]
+
+
+def options(test: PlannedTest, model: Path, *, duration_s: int, config: Path) -> list[str]:
+    """What a test is in its options; the settings that are none are in `configuration`, the file `config`."""
     chosen = [
         *("-m", str(model)),
         *("-d", test.device),
@@ -54,14 +60,11 @@ def arguments(test: PlannedTest, model: Path, *, duration_s: int, folder: Path) 
         *("-hint", test.hint.value),
         *("-t", str(duration_s)),
         *_inputs(test.inputs),
-        *("-report_type", "no_counters"),
-        *("-report_folder", str(folder)),
-        "-json_stats",
     ]
     if test.requests != AUTO:
         chosen += ["-nireq", str(test.requests)]
     if configuration(test):
-        chosen += ["-load_config", str(folder / "config.json")]
+        chosen += ["-load_config", str(config)]
     return chosen
 
 

@@ -47,4 +47,6 @@ COLUMNS = (
     "stopped",
     "harness_percent",
     "openvino",
+    "latency_p95_high_ms",
+    "latency_p99_high_ms",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, get_args
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from integrator.columns import COLUMNS
+from integrator.merged import Explain, Merged, MergedTest, run_table
 from integrator.setting import further_settings
 from integrator.statistics.conditions import energy_mj_per_inference
 from integrator.statistics.harness import harness_share
@@ -20,7 +21,7 @@ from protocol.job import Job, PlannedTest
 from protocol.result import Result, Status
 from protocol.samples import Stopped
 
-__all__ = ["harmless", "merge", "to_csv"]
+__all__ = ["harmless", "merge", "merge_with_runs", "to_csv"]
 
 # From bad to worse: a row shows the worst that happened to its runs.
 _GRAVITY = (Status.FAILED, Status.UNSUPPORTED, Status.TIMEOUT, Status.OUT_OF_MEMORY, Status.CRASHED)
@@ -47,7 +48,38 @@ def merge(
     Raises:
         ValueError: two results of one run differ, or a test is not the job's.
     """
-    rows = []
+    return _table([test.row for test in _tests(jobs, results, absent)])
+
+
+def merge_with_runs(
+    jobs: Sequence[Job],
+    results: Mapping[str, Iterable[Result]],
+    absent: Mapping[str, str],
+    *,
+    explain: Explain | None = None,
+) -> Merged:
+    """The same table, and what stands behind it; every summary is computed once.
+
+    Args:
+        jobs: As for `merge`, like `results` and `absent`.
+        explain: Makes what is kept of each test, while its latencies are at hand: those of a whole campaign
+            would take all memory. None: nothing is kept.
+
+    Raises:
+        ValueError: as `merge`.
+    """
+    rows, runs, details = [], [], {}
+    for test in _tests(jobs, results, absent):
+        rows.append(test.row)
+        runs += test.run_values()
+        if explain:
+            details[test.job.machine, test.test.id] = explain(test)
+    return Merged(_table(rows), run_table(runs), details)
+
+
+def _tests(
+    jobs: Sequence[Job], results: Mapping[str, Iterable[Result]], absent: Mapping[str, str]
+) -> Iterator[MergedTest]:
     for job in jobs:
         by_test: dict[str, list[Result]] = {test.id: [] for test in job.tests}
         for result in _each_once(job, results.get(job.machine, ())):
@@ -56,7 +88,11 @@ def merge(
         for entry in job.schedule:
             planned[entry.test] += 1
         why = absent.get(job.machine) or "no result came back"
-        rows += [_row(job, test, by_test[test.id], planned[test.id], why) for test in job.tests]
+        for test in job.tests:
+            yield _merged(job, test, by_test[test.id], planned[test.id], why)
+
+
+def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
 
 
@@ -93,7 +129,7 @@ def harmless(value: Any) -> Any:
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
-def _row(job: Job, test: PlannedTest, results: list[Result], planned: int, absent: str) -> dict[str, Any]:
+def _merged(job: Job, test: PlannedTest, results: list[Result], planned: int, absent: str) -> MergedTest:
     summaries = {result.run: _summary(result) for result in results if result.status is Status.OK}
     good = {run: summary for run, summary in summaries.items() if summary}
     hollow = [run for run in summaries if run not in good]
@@ -122,7 +158,7 @@ def _row(job: Job, test: PlannedTest, results: list[Result], planned: int, absen
         row |= _facts(results)
     if good:
         row |= _numbers(test, results, good, planned)
-    return row
+    return MergedTest(job, test, planned, tuple(results), good, row)
 
 
 def _status(results: list[Result], hollow: list[int], planned: int, absent: str) -> tuple[Status, str]:

@@ -12,8 +12,10 @@ from integrator.config.settings import LimitsSection
 from integrator.matrix import LeftOut, expand
 from integrator.model_inputs import PreprocessError
 from integrator.models import PrecisionMismatchError, PreparedModel
+from integrator.offers import MachineOffer, offers_of, tasks_of
 from integrator.schedule import START_S, schedule, starts
 from integrator.setting import Setting
+from integrator.topologies import TOPOLOGIES
 from protocol.errors import ConfigurationError, ModelError
 from protocol.job import Job, Measure, PlannedTest, ScheduledRun
 
@@ -40,6 +42,10 @@ class Plan:
     left_out: tuple[LeftOut, ...]
     limits: LimitsSection = field(default_factory=LimitsSection)
     """Of the campaign as a whole; what concerns a run is in the jobs."""
+    tasks: Mapping[str, str | None] = field(default_factory=dict)
+    """By model, what it does."""
+    offers: Mapping[str, MachineOffer] = field(default_factory=dict)
+    """By machine, what it costs and draws."""
 
 
 def make_plan(lab: Lab, campaign: Campaign, prepare: Prepare, *, now: datetime | None = None) -> Plan:
@@ -70,6 +76,7 @@ def make_plan(lab: Lab, campaign: Campaign, prepare: Prepare, *, now: datetime |
             jobs.append(_job(identity, machine, campaign, tests, models, created_at, made))
         else:
             left_out.append(LeftOut(machine, None, "no test of the campaign is left for this machine"))
+    offers = offers_of(lab)
     if not jobs:
         raise ConfigurationError([str(campaign.problem(("matrix", "precisions"), left_out[0].reason))])
     return Plan(
@@ -81,6 +88,8 @@ def make_plan(lab: Lab, campaign: Campaign, prepare: Prepare, *, now: datetime |
         models=planner.models(test for job in jobs for test in job.tests),
         left_out=tuple(left_out),
         limits=campaign.limits,
+        tasks=tasks_of(campaign.models, {name: each.task for name, each in TOPOLOGIES.items()}),
+        offers={job.machine: offers[job.machine] for job in jobs},
     )
 
 

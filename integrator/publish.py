@@ -1,64 +1,67 @@
-"""From a campaign's folder to its table and its site."""
+"""From campaigns' folders to the table of one and the site of all."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
 import pandas as pd
 
-from integrator.conduct.state import CampaignState, WorkFolder
-from integrator.merge import merge, to_csv
+from integrator.campaign_results import campaign_results
+from integrator.offers import MachineOffer
 from integrator.rejected import Rejections, keep_rejections, read_rejections
 from integrator.site.build import build_site
-from integrator.site.source import CampaignFacts, CampaignResults, no_runs
-from integrator.store import CampaignStore
+from integrator.store import CampaignRecord, CampaignStore
 from protocol.atomic import write_atomically
-from protocol.layout import result_name
-from protocol.result import Status
+from protocol.errors import UserError
 
 __all__ = ["publish"]
 
-_NOT_YET = "not run yet: the campaign was not finished when this table was made"
 
-
-def publish(store: CampaignStore) -> pd.DataFrame:
+def publish(
+    store: CampaignStore,
+    *,
+    behind: Sequence[CampaignStore] = (),
+    offers: Mapping[str, MachineOffer] | None = None,
+) -> pd.DataFrame:
     """Write results.csv and the site anew from the raw results; the table.
 
     A campaign that is not finished is marked as partial.
 
+    Args:
+        store: The campaign whose table is written, and in whose folder the site lies.
+        behind: Other campaigns that the site shows too. Their folders are read and stay as they are. The
+            newest of all is the one that the site is about.
+        offers: What machines cost and draw today, instead of what the lab said when a campaign began.
+
     Raises:
-        UserError: the folder holds no campaign.
+        UserError: a folder holds no campaign, or two hold the same one.
     """
-    record = store.read_record()
-    jobs = store.read_jobs(record)
+    records = _each_once([store, *behind])
     rejected = Rejections("folder")
-    found = {job.machine: store.read_results(job, rejected) for job in jobs}
-    machines = store.read_machines(record, rejected)
+    first = campaign_results(store, rejected, record=records[0], offers=offers)
     keep_rejections(store.rejected, rejected)
-    standing = WorkFolder(store.work).read_standing()
-    over = standing is None or standing.state is CampaignState.ENDED
-    absent = record.absent if over else dict.fromkeys(record.machines, _NOT_YET) | record.absent
-    table = merge(jobs, found, absent)
-    runs = sum(map(len, found.values())), sum(len(job.schedule) for job in jobs)
-    complete = not (table["status"] == Status.NOT_RUN.value).any() and (over or runs[0] == runs[1])
-    csv = to_csv(table).encode()
-    write_atomically(store.csv, csv)
-    results = CampaignResults(
-        facts=CampaignFacts(
-            id=record.campaign,
-            title=record.title,
-            created_at=record.created_at,
-            complete=complete,
-            runs=runs,
-        ),
-        table=table,
-        runs=no_runs(),
-        machines=machines,
-        raw=store.raw,
-        raw_names={
-            machine: {result_name(result.test, result.run) for result in results}
-            for machine, results in found.items()
-        },
-        csv=csv,
-        rejected=read_rejections(store.rejected),
-    )
-    build_site(store.site, [results])
-    return table
+    first = replace(first, rejected=read_rejections(store.rejected))
+    others = [
+        campaign_results(each, Rejections("folder"), record=record, offers=offers)
+        for each, record in zip(behind, records[1:], strict=True)
+    ]
+    assert isinstance(first.csv, bytes)  # noqa: S101 - as campaign_results makes it
+    write_atomically(store.csv, first.csv)
+    build_site(store.site, [first, *others])
+    return first.table
+
+
+def _each_once(stores: Sequence[CampaignStore]) -> list[CampaignRecord]:
+    """The records of all, read before anything is merged, which takes its time."""
+    records: list[CampaignRecord] = []
+    folders: dict[str, CampaignStore] = {}
+    for store in stores:
+        record = store.read_record()
+        if (before := folders.setdefault(record.campaign, store)) is not store:
+            raise UserError(
+                f"{store.folder}: the same campaign as in {before.folder} ({record.campaign})",
+                advice="Name each campaign once.",
+            )
+        records.append(record)
+    return records

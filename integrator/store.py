@@ -15,19 +15,20 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
 
 from integrator.conduct.state import CampaignState, WorkFolder
+from integrator.offers import MachineOffer
 from integrator.rejected import Rejections
 from protocol.atomic import write_atomically
-from protocol.documents import Document
+from protocol.documents import Document, Step
 from protocol.errors import DocumentError, UserError
 from protocol.job import Job
-from protocol.layout import CampaignId, MachineName, result_name, split_result_name
+from protocol.layout import CampaignId, MachineName, ModelName, result_name, split_result_name
 from protocol.machine import MachineDescription
 from protocol.result import Result
 
@@ -38,7 +39,11 @@ class CampaignRecord(Document):
     """What the integrator keeps of a campaign."""
 
     kind: ClassVar[str] = "campaign"
+    current_version: ClassVar[int] = 2
+    steps: ClassVar[Mapping[int, Step]] = {1: lambda record: record}
+    """Version 1 noted neither tasks nor offers."""
 
+    schema_version: Literal[2] = 2
     campaign: CampaignId
     title: str
     lab: str
@@ -46,6 +51,10 @@ class CampaignRecord(Document):
     machines: tuple[MachineName, ...]
     absent: dict[MachineName, str] = Field(default_factory=dict)
     """Why results of a machine are missing, in words."""
+    tasks: dict[ModelName, str | None] = Field(default_factory=dict)
+    """What each model does, in words; null: the campaign does not say. Not here: nobody was asked."""
+    offers: dict[MachineName, MachineOffer] = Field(default_factory=dict)
+    """What the lab says of its machines for a buyer."""
 
 
 class CampaignStore:

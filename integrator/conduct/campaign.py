@@ -77,6 +77,8 @@ def conduct(
         lab=plan.lab,
         created_at=plan.created_at,
         machines=tuple(job.machine for job in plan.jobs),
+        tasks=dict(plan.tasks),
+        offers=dict(plan.offers),
     )
     store.check_room(replace=replace)
     work = WorkFolder(store.work)

@@ -121,6 +121,13 @@ class ModelEntry(Record):
         description="Inputs that are fed as an application has them, by their names: what is done with them "
         "first is part of what is measured. Default: none.",
     )
+    task: str | None = Field(
+        default_factory=lambda: None,
+        min_length=1,
+        max_length=60,
+        description="What the model does, such as object detection: the site compares models of one task. "
+        "Default: that of a built-in model; none for others.",
+    )
 
     @model_validator(mode="after")
     def _can_be_found(self, info: ValidationInfo) -> Self:

@@ -15,12 +15,24 @@ __all__ = ["check_campaign", "check_lab", "check_machines"]
 
 
 def check_lab(lab: Lab) -> list[Problem]:
-    """Machines that could not log in to the lab's server, or not reach it."""
+    """Machines that could not log in to the lab's server, or not reach it; prices that say too little."""
     return [
         lab.problem(("machines", index, *key), sentence)
         for index, machine in enumerate(lab.machines)
-        for key, sentence in _at_the_server(lab, machine)
+        for key, sentence in (*_at_the_server(lab, machine), *_price(lab, machine))
     ]
+
+
+def _price(lab: Lab, machine: LabMachine) -> Iterator[tuple[KeyPath, str]]:
+    if machine.price is None:
+        for key in ("currency", "priced_on"):
+            if getattr(machine, key) is not None:
+                yield (
+                    (key,),
+                    f"belongs to a price, which {machine.name} has not; give price or remove this key",
+                )
+    elif machine.currency is None and lab.currency is None:
+        yield ("price",), "needs its currency; give currency, such as EUR, for this machine or for the lab"
 
 
 def _at_the_server(lab: Lab, machine: LabMachine) -> Iterator[tuple[KeyPath, str]]:

@@ -10,7 +10,16 @@ from integrator.config.docker_start import DockerStart
 from integrator.config.files import ExistingFile
 from integrator.config.section import ConfigFile, reading_of
 from integrator.config.server import ServerSection
-from integrator.config.values import MachineDevice, OneOrMore, did_you_mean, refusal, shown
+from integrator.config.values import (
+    Amount,
+    Currency,
+    Day,
+    MachineDevice,
+    OneOrMore,
+    did_you_mean,
+    refusal,
+    shown,
+)
 from protocol.documents import Record
 from protocol.layout import MachineName
 
@@ -87,6 +96,22 @@ class LabMachine(Record):
         "docker: a container, on this machine or, as a mapping with the key docker, on any. waiting: by "
         "somebody else; it runs already and polls the server. Default: local.",
     )
+    price: Amount | None = Field(
+        default_factory=lambda: None,
+        description="What one such machine costs, in units of the currency, for the site. Default: not said.",
+    )
+    currency: Currency | None = Field(
+        default_factory=lambda: None,
+        description="The price's currency, three capital letters such as EUR. Default: that of the lab.",
+    )
+    priced_on: Day | None = Field(
+        default_factory=lambda: None,
+        description="The day of the price, as 2026-11-30. Default: not said.",
+    )
+    watts: Amount | None = Field(
+        default_factory=lambda: None,
+        description="Power that the machine draws under load, in watts, for the site. Default: not said.",
+    )
 
     @property
     def docker(self) -> DockerStart | None:
@@ -116,6 +141,10 @@ class Lab(ConfigFile):
     model_config = ConfigDict(title="fleetmark lab")
 
     name: str = Field(min_length=1, max_length=100, description="The lab's name, as the site shows it.")
+    currency: Currency | None = Field(
+        default_factory=lambda: None,
+        description="Currency of the prices of machines that name none, such as EUR. Default: none.",
+    )
     server: ServerSection = Field(
         default=ServerSection(),
         description="The FTP server where agents and integrator meet. Default: one inside the integrator, "

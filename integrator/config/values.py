@@ -10,7 +10,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -32,10 +32,13 @@ from protocol.release import RELEASE, AskedRelease
 
 __all__ = [
     "REFUSED",
+    "Amount",
     "BatchSize",
     "CampaignDevice",
     "CoreTypeChoice",
     "CountChoice",
+    "Currency",
+    "Day",
     "Dimension",
     "Duration",
     "ExecutionModeChoice",
@@ -180,6 +183,28 @@ def _check_duration(value: object) -> object:
     raise refusal(sentence)
 
 
+def _check_currency(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(_CURRENCY, value):
+        return value
+    near = ""
+    if isinstance(value, str) and re.fullmatch(_CURRENCY, value.upper()):
+        near = f' (did you mean "{value.upper()}"?)'
+    raise refusal(f"{shown(value)} is not a currency of three capital letters, such as EUR or USD{near}")
+
+
+def _check_day(value: object) -> object:
+    if isinstance(value, date):
+        return value
+    if isinstance(value, str) and re.fullmatch(_DAY, value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise refusal(f"{shown(value)} is not a day of the calendar") from None
+    raise refusal(f"{shown(value)} is not a date written as year-month-day, such as 2026-11-30")
+
+
+_CURRENCY = r"[A-Z]{3}"
+_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _TIME = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(s|min|h|d)")
 _LONGEST_S = 365 * 86400
@@ -227,6 +252,19 @@ ReleaseChoice = Annotated[AskedRelease, BeforeValidator(_check_release)]
 """A release of OpenVINO, or `auto`: whichever is there."""
 BatchSize = Annotated[int, Field(strict=True, ge=1, le=_MAX_COUNT)]
 """Samples per inference."""
+Amount = Annotated[float, Field(strict=True, gt=0, le=1e12)]
+"""Money or power: more than nothing."""
+Currency = Annotated[
+    str,
+    BeforeValidator(_check_currency),
+    Field(json_schema_extra={"pattern": f"^{_CURRENCY}$", "examples": ["EUR", "USD"]}),
+]
+"""A currency as ISO 4217 writes it."""
+Day = Annotated[
+    date,
+    BeforeValidator(_check_day, json_schema_input_type=Annotated[str, Field(pattern=f"^{_DAY}$")]),
+]
+"""A day, as text: YAML 1.2 has no dates."""
 MachineDevice = Annotated[
     str,
     _device(devices.parse_plain),

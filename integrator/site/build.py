@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from integrator.resources import find
-from integrator.site.data import as_json, view_of
-from integrator.site.page import Asset, Site
-from integrator.site.pages import NAVIGATION, PAGES
+from integrator.site.charts.draw import draw
+from integrator.site.downloads.inventory import SUMS, files_in, sums
+from integrator.site.files import FILES
+from integrator.site.page import Page, Site
+from integrator.site.pages import NAVIGATION, PAGES, data
 from integrator.site.render import Renderer
 from integrator.site.source import CampaignResults
-from integrator.site.store import manifest
-from integrator.site.vendor import vendored_assets
 from protocol.errors import UserError
 from protocol.layout import MACHINE_NAME
 
-__all__ = ["FILES", "build_site"]
-
-FILES: tuple[Callable[[Site], Iterable[Asset]], ...] = (
-    manifest.assets,
-    lambda _: vendored_assets(["datatables"]),
-)
-"""What the site has beside its pages; a module of the site gives each kind."""
+__all__ = ["build_site"]
 
 _OURS = Path("data") / "results.json"
 
@@ -77,27 +71,30 @@ def _write(folder: Path, site: Site) -> None:
     for campaign in site.campaigns:
         if campaign.raw:
             _copy_raw(campaign.raw, campaign.raw_names, folder / "data" / "raw" / campaign.facts.id)
-    csv = site.newest.csv
-    (folder / "data" / "results.csv").write_bytes(csv if isinstance(csv, bytes) else csv.read_bytes())
-    newest = site.newest
-    view = view_of(
-        newest.table,
-        machines=newest.machines,
-        campaign=newest.facts,
-        raw_files=newest.raw_names,
-        rejected=newest.rejected,
-    )
-    text = json.dumps(as_json(view), allow_nan=False)
-    (folder / _OURS).write_text(text + "\n", encoding="utf-8")
     for kind in ("css", "js"):
         shutil.copytree(find("templates") / kind, folder / "assets" / kind)
     for files in FILES:
         for path, content in files(site):
             _put(folder / path, content)
+    _write_pages(folder, site)
+    _put(folder / "data" / SUMS, sums(folder / "data"))
+
+
+def _write_pages(folder: Path, site: Site) -> None:
     renderer = Renderer(site, NAVIGATION)
-    for pages in PAGES:
-        for page in pages(site):
+    with_charts: list[Page] = []
+    for page in chain.from_iterable(pages(site) for pages in PAGES):
+        if page.charts:
+            with_charts.append(page)
+        else:
             _put(folder / page.path, renderer.html(page).encode())
+    # All at once, so that the processes which draw start once.
+    drawings = draw({(page.path, name): spec for page in with_charts for name, spec in page.charts.items()})
+    for page in with_charts:
+        drawn = {name: drawings[page.path, name] for name in page.charts}
+        _put(folder / page.path, renderer.html(page, drawn).encode())
+    for page in data.pages(site, files_in(folder / "data")):
+        _put(folder / page.path, renderer.html(page).encode())
 
 
 def _put(file: Path, content: bytes) -> None:

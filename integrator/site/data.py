@@ -45,6 +45,8 @@ _NUMBERS = {column.key for column in COLUMNS if column.kind != "text"} | {
     "latency_high_ms",
     "throughput_low_fps",
     "throughput_high_fps",
+    "latency_p95_high_ms",
+    "latency_p99_high_ms",
 }
 _INTERVALS = {
     "latency_ms": ("latency_low_ms", "latency_high_ms"),

@@ -24,6 +24,8 @@ NUMBERS = frozenset(column.key for column in SHOWN if column.kind != "text") | {
     "latency_high_ms",
     "throughput_low_fps",
     "throughput_high_fps",
+    "latency_p95_high_ms",
+    "latency_p99_high_ms",
 }
 """Columns that hold numbers; where one has none, a sentence may say why."""
 ROWS_PER_PAGE = 400

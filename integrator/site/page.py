@@ -10,6 +10,7 @@ import pandas as pd
 
 from integrator.site.cells import clean_text
 from integrator.site.frame import tidy
+from integrator.site.history.timeline import Timeline, timeline_of
 from integrator.site.source import CampaignFacts, CampaignResults
 
 __all__ = ["Asset", "Page", "Site"]
@@ -69,6 +70,11 @@ class Site:
     def frame(self) -> pd.DataFrame:
         """That of the newest campaign."""
         return self.frames[self.facts.id]
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """Each test across the campaigns."""
+        return timeline_of(self.campaigns, self.frames)
 
     @cached_property
     def machines(self) -> tuple[str, ...]:

@@ -14,9 +14,9 @@ from protocol.version import __version__
 
 __all__ = ["Renderer"]
 
-_SCRIPTS = ("js/core.js", "js/state.js")
+_SCRIPTS = ("js/core.js", "js/state.js", "js/explain.js")
 """Of every page, in this order."""
-_STYLES = ("base.css",)
+_STYLES = ("base.css", "explain.css")
 _NONE: Mapping[str, object] = MappingProxyType({})
 
 

@@ -31,6 +31,8 @@ class CampaignFacts:
     complete: bool
     runs: tuple[int, int] | None = None
     """How many runs have a result, and how many were planned; None: nobody counted."""
+    lab: str = ""
+    """The lab's name."""
 
 
 @dataclass(frozen=True, slots=True)

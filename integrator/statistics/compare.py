@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from math import comb, exp, log, pi, sqrt
@@ -14,7 +14,19 @@ import numpy.typing as npt
 
 from integrator.statistics.interval import CONFIDENCE, Interval
 
-__all__ = ["BAND", "Comparison", "GeometricMean", "Outcome", "compare", "geometric_mean"]
+__all__ = [
+    "BAND",
+    "Comparison",
+    "GeometricMean",
+    "Outcome",
+    "compare",
+    "geometric_mean",
+    "mean_by_group",
+    "mean_of_ratios",
+    "missing_runs",
+    "rank",
+    "student",
+]
 
 BAND = 0.02
 """Ratios from 1 ÷ 1.02 to 1.02 are too near to 1 to matter."""
@@ -96,15 +108,15 @@ def compare(
     for name, sample in zip(("first", "second"), samples, strict=True):
         if not (np.isfinite(sample) & (sample > 0)).all():
             return _unknown(f"a run of the {name} test has no positive finite value", None)
-    missing = _missing(samples[0].size, samples[1].size, confidence)
+    missing = missing_runs(samples[0].size, samples[1].size, confidence)
     if min(sample.size for sample in samples) == 0:
         return _unknown(_needs(missing), None)
     ratios = np.sort(np.subtract.outer(np.log(samples[1]), np.log(samples[0])), axis=None)
     ratio = float(np.exp(np.median(ratios)))
     if missing:
         return _unknown(_needs(missing), ratio)
-    rank = _rank(samples[0].size, samples[1].size, confidence)
-    interval = Interval(exp(ratios[rank - 1]), exp(ratios[-rank]))
+    place = rank(samples[0].size, samples[1].size, confidence)
+    interval = Interval(exp(ratios[place - 1]), exp(ratios[-place]))
     return Comparison(*_decide(interval, higher_is_faster, band), ratio, interval)
 
 
@@ -115,14 +127,38 @@ def geometric_mean(comparisons: Sequence[Comparison | None], confidence: float =
     general is known, not only of these, and so it is wide where a machine is good at one model and bad at
     another. A configuration without a ratio, and one that is None, is missing from `known` and from the mean.
     """
-    logs = np.array([log(each.ratio) for each in comparisons if each is not None and each.ratio is not None])
-    known, of = logs.size, len(comparisons)
+    return mean_of_ratios([None if each is None else each.ratio for each in comparisons], confidence)
+
+
+def mean_by_group(
+    ratios: Sequence[float | None], groups: Sequence[Hashable], confidence: float = CONFIDENCE
+) -> GeometricMean:
+    """The mean of the groups' means, so that a group of many configurations weighs no more than one of few.
+
+    `groups` names the group of each ratio, such as its model. Configurations of one model are fast or slow
+    together, so the interval is over the groups, as if each were one configuration of `geometric_mean`; of a
+    single group, it is over its configurations. `known` and `of` count configurations.
+    """
+    by_group: dict[Hashable, list[float]] = {}
+    for ratio, group in zip(ratios, groups, strict=True):
+        if ratio is not None:
+            by_group.setdefault(group, []).append(log(ratio))
+    if len(by_group) <= 1:
+        return mean_of_ratios(ratios, confidence)
+    means = mean_of_ratios([exp(float(np.mean(logs))) for logs in by_group.values()], confidence)
+    return replace(means, known=sum(map(len, by_group.values())), of=len(ratios))
+
+
+def mean_of_ratios(ratios: Sequence[float | None], confidence: float = CONFIDENCE) -> GeometricMean:
+    """`geometric_mean` of the ratios alone; None is one that is not known."""
+    logs = np.array([log(ratio) for ratio in ratios if ratio is not None])
+    known, of = logs.size, len(ratios)
     if known == 0:
         return GeometricMean(None, None, "no configuration has a ratio", known, of)
     mean = float(logs.mean())
     if known == 1:
         return GeometricMean(exp(mean), None, "needs 1 more configuration", known, of)
-    half = _student(known - 1, confidence) * float(logs.std(ddof=1)) / sqrt(known)
+    half = student(known - 1, confidence) * float(logs.std(ddof=1)) / sqrt(known)
     return GeometricMean(exp(mean), Interval(exp(mean - half), exp(mean + half)), "", known, of)
 
 
@@ -143,7 +179,7 @@ def _needs(missing: int) -> str:
     return f"needs {missing} more run{'s' if missing > 1 else ''} of each"
 
 
-def _missing(n: int, m: int, confidence: float) -> int:
+def missing_runs(n: int, m: int, confidence: float = CONFIDENCE) -> int:
     """How many more runs both tests need before samples wholly apart are significant: 4 against 4 are."""
     missing = 0
     while 2 / comb(n + m + 2 * missing, n + missing) > 1 - confidence:
@@ -151,7 +187,7 @@ def _missing(n: int, m: int, confidence: float) -> int:
     return missing
 
 
-def _rank(n: int, m: int, confidence: float) -> int:
+def rank(n: int, m: int, confidence: float = CONFIDENCE) -> int:
     """The largest r whose r-th smallest ratio exceeds the true one with at most half of 1 - confidence.
 
     It does when fewer than r of the n m ratios lie below the true one, which is to say that U < r.
@@ -181,13 +217,14 @@ def _mann_whitney(n: int, m: int) -> npt.NDArray[np.float64]:
 
 
 @cache
-def _student(freedom: int, confidence: float) -> float:
+def student(freedom: int, confidence: float = CONFIDENCE) -> float:
     """Student's t that a value stays within with that confidence.
 
     With t = sqrt(freedom) tan(angle) its density is cos(angle)^(freedom - 1), up to a factor; the trapezoids
     are fine enough for six digits.
     """
-    angle = np.linspace(0, pi / 2, 100_001)
+    # Beyond 12 / sqrt(freedom) there is nothing that counts: the grid goes where the density is.
+    angle = np.linspace(0, min(pi / 2, 12 / sqrt(freedom)), 20_001)
     density = np.cos(angle) ** (freedom - 1)
     area = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2)])
     return sqrt(freedom) * float(np.tan(np.interp(confidence, area / area[-1], angle)))

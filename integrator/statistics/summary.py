@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from integrator.statistics.evenness import parts_of
 from integrator.statistics.interval import median_interval
-from integrator.statistics.percentiles import percentile
+from integrator.statistics.percentiles import percentile, percentile_bound
 from protocol.job import Scenario
 from protocol.samples import Nanoseconds, Samples
 
@@ -60,6 +60,9 @@ class TestSummary:
     latency_high_ms: float | str
     throughput_low_fps: float | str
     throughput_high_fps: float | str
+    latency_p95_high_ms: float | str
+    """The upper end of the 95 % interval of `latency_p95_ms`, or why there is none; the next likewise."""
+    latency_p99_high_ms: float | str
 
 
 def latencies_ms(values: Nanoseconds) -> npt.NDArray[np.float64]:
@@ -91,7 +94,8 @@ def summarise_test(runs: Sequence[RunSummary], *, scenario: Scenario, batch: int
     async:  single pass = wall-clock time ÷ iterations; fps = batch × iterations ÷ wall-clock time
     both:   throughput = batch × iterations ÷ wall-clock time
     """
-    pooled = np.concatenate([run.latency_ms for run in runs])
+    latencies = [run.latency_ms for run in runs]
+    pooled = np.concatenate(latencies)
     medians_ms = [run.median_ms for run in runs]
     latency_ms = float(np.median(medians_ms))
     latency = median_interval(medians_ms)
@@ -118,4 +122,6 @@ def summarise_test(runs: Sequence[RunSummary], *, scenario: Scenario, batch: int
         latency_high_ms=latency if isinstance(latency, str) else latency.high,
         throughput_low_fps=wall if isinstance(wall, str) else batch / wall.high,
         throughput_high_fps=wall if isinstance(wall, str) else batch / wall.low,
+        latency_p95_high_ms=percentile_bound(latencies, 0.95),
+        latency_p99_high_ms=percentile_bound(latencies, 0.99),
     )

@@ -57,6 +57,8 @@ CSV_COLUMNS = [
     "timed_region",
     "stopped",
     "harness_percent",
+    "latency_p95_high_ms",
+    "latency_p99_high_ms",
 ]
 
 FAILURES = {

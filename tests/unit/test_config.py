@@ -537,14 +537,14 @@ CAMPAIGN_PROBLEMS = {
             'F:6:23: models[2].path: "D/gone/det.onnx" does not exist',
             (
                 "F:7:5: models[3]: 5 is not a mapping of keys and values; known keys: name, path, files, "
-                "shapes, inputs, preprocess"
+                "shapes, inputs, preprocess, task"
             ),
             'F:8:12: models[4].name: "resnet-50" is the name of a built-in model; choose another',
             'F:9:23: models[5].path: "D" is a directory; expected the model\'s file',
             'F:10:5: models[6]: the key "name" is missing',
             (
                 'F:10:6: models[6]: unknown key "nam"; did you mean "name"? known keys: name, path, '
-                "files, shapes, inputs, preprocess"
+                "files, shapes, inputs, preprocess, task"
             ),
         ],
     ),
@@ -813,7 +813,7 @@ def test_both_files_are_reported_at_once(tmp_path: Path) -> None:
     assert caught.value.problems == (
         (
             f'{lab}:3:24: machines[0]: unknown key "device"; did you mean "devices"? known keys: name, '
-            f"devices, account, start"
+            f"devices, account, start, price, currency, priced_on, watts"
         ),
         f"{campaign}:4:7: runs: 0 is too small; expected at least 1",
     )
@@ -923,7 +923,7 @@ def test_every_key_of_a_schema_has_a_title_and_a_description(schema: dict[str, A
             checked += 1
         if "properties" in node:
             assert node["additionalProperties"] is False
-    assert checked == (32 if schema["title"] == "fleetmark lab" else 94)
+    assert checked == (37 if schema["title"] == "fleetmark lab" else 95)
 
 
 def test_units_are_in_the_descriptions_of_the_schema() -> None:

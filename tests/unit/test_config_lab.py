@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from integrator.config import Lab, load_lab
 from integrator.config.engine_address import EngineAddress, parse_engine_address
 from integrator.config.lab import StartDocker
+from integrator.offers import MachineOffer, offers_of
 from protocol.errors import ConfigurationError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -257,3 +259,45 @@ def test_machines_that_could_not_reach_or_enter_the_server(tmp_path: Path) -> No
         ),
         "6:40: machines[1].account: an agent that waits has its hand-over file already; remove this key",
     ]
+
+
+PRICED = HEAD + "machines: [{name: box, "
+PRICES = {
+    "price: 0, currency: EUR": "price: 0 is too small; expected more than 0",
+    "price: '900', currency: EUR": 'price: "900" is not a number; write it without quotes',
+    "price: .inf, currency: EUR": "price: inf is not a finite number",
+    "price: 900": "price: needs its currency; give currency, such as EUR, for this machine or for the lab",
+    "price: 900, currency: eur": (
+        'currency: "eur" is not a currency of three capital letters, such as EUR or USD (did you mean "EUR"?)'
+    ),
+    "price: 900, currency: 9": "currency: 9 is not a currency of three capital letters, such as EUR or USD",
+    "currency: EUR": "currency: belongs to a price, which box has not; give price or remove this key",
+    "priced_on: 2026-11-30": (
+        "priced_on: belongs to a price, which box has not; give price or remove this key"
+    ),
+    "price: 9, currency: EUR, priced_on: 30.11.2026": (
+        'priced_on: "30.11.2026" is not a date written as year-month-day, such as 2026-11-30'
+    ),
+    "price: 9, currency: EUR, priced_on: 2026-02-30": 'priced_on: "2026-02-30" is not a day of the calendar',
+    "watts: -5": "watts: -5 is too small; expected more than 0",
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), PRICES.items(), ids=PRICES)
+def test_a_price_that_says_too_little(given: str, expected: str, tmp_path: Path) -> None:
+    (problem,) = problems_of(f"{PRICED}{given}}}]\n", tmp_path)
+    assert problem.startswith("3:")
+    assert problem.endswith(f"machines[0].{expected}")
+
+
+def test_what_a_machine_costs_and_draws(tmp_path: Path) -> None:
+    lab = lab_of(
+        HEAD + "currency: EUR\nmachines:\n  - {name: a, price: 900.5, priced_on: 2026-11-30, watts: 65}\n"
+        "  - {name: b, price: 1000, currency: USD}\n  - {name: c}\n",
+        tmp_path,
+    )
+    assert offers_of(lab) == {
+        "a": MachineOffer(price=900.5, currency="EUR", priced_on=date(2026, 11, 30), watts=65),
+        "b": MachineOffer(price=1000, currency="USD"),
+        "c": MachineOffer(),
+    }

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from integrator.columns import COLUMNS
-from integrator.merge import merge, to_csv
+from integrator.merge import merge, merge_with_runs, to_csv
+from integrator.merged import MergedTest
 from integrator.publish import publish
 from integrator.rejected import Rejections
+from integrator.site.source import RUN_COLUMNS
 from integrator.store import CampaignRecord, CampaignStore
 from protocol.errors import UserError
 from protocol.job import Job, ModelFile, ModelRef, Scenario
@@ -124,6 +126,8 @@ def test_good_runs_become_one_row() -> None:
         "stopped": "precise",
         "harness_percent": pytest.approx(100 * 0.02 / 10.1),
         "openvino": "auto",
+        "latency_p95_high_ms": "needs 3 more runs",
+        "latency_p99_high_ms": "needs 362 more",
     }
 
 
@@ -372,3 +376,28 @@ class TestStore:
     def test_a_folder_without_a_campaign_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(UserError, match="no campaign lies here"):
             CampaignStore(tmp_path).read_record()
+
+
+def test_the_runs_behind_the_table() -> None:
+    results = [ok(SYNC.id, 1, 12.0), ok(SYNC.id, 0), bad(ASYNC.id, 0, Status.CRASHED, "signal 11")]
+    seen = []
+
+    def explain(test: MergedTest) -> dict[str, object]:
+        seen.append(test.test.id)
+        return {"summaries": len(test.summaries)}
+
+    merged = merge_with_runs([job()], {"box": results}, {}, explain=explain)
+    assert merged.table.equals(merge([job()], {"box": results}, {}))
+    assert list(merged.runs.columns) == list(RUN_COLUMNS)
+    assert merged.runs.fillna(-1.0).to_numpy().tolist() == [
+        ["box", SYNC.id, 0, "ok", 10.0, pytest.approx(4 * 100 / 1.0)],
+        ["box", SYNC.id, 1, "ok", 12.0, pytest.approx(4 * 100 / 1.2)],
+        ["box", ASYNC.id, 0, "crashed", -1.0, -1.0],
+    ]
+    assert merged.runs["latency_ms"].dtype == float
+    assert (seen, merged.details["box", SYNC.id]) == ([SYNC.id, ASYNC.id], {"summaries": 2})
+
+
+def test_runs_of_nothing_are_a_table_of_numbers() -> None:
+    merged = merge_with_runs([job()], {}, {})
+    assert (len(merged.runs), merged.runs["throughput_fps"].dtype, len(merged.details)) == (0, float, 0)

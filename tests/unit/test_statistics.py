@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integrator.statistics.harness import harness_share
-from integrator.statistics.percentiles import percentile, samples_needed
+from integrator.statistics.percentiles import _rank_from_top, percentile, percentile_bound, samples_needed
 from integrator.statistics.summary import RunSummary, summarise_run, summarise_test
 from integrator.statistics.verdict import Evidence, Verdict, judge
 from protocol.job import Scenario
@@ -46,6 +46,72 @@ class TestPercentiles:
         values = np.random.default_rng(1).permutation(np.arange(1.0, 101.0))
         assert percentile(values, 0.90) == 90.0
         assert percentile(values, 0.95) == "needs 30 more"
+
+
+class TestPercentileBound:
+    """How high a percentile may be."""
+
+    @given(st.integers(2, 400), st.sampled_from([0.5, 0.9, 0.95, 0.99]))
+    def test_the_rank_is_the_binomial_one(self, n: int, p: float) -> None:
+        def at_least(j: int) -> float:
+            return 1 - sum(math.comb(n, k) * (1 - p) ** k * p ** (n - k) for k in range(j))
+
+        j = _rank_from_top(n, p, 0.975)
+        assert j == 0 or at_least(j) >= 0.975 - 1e-12
+        assert at_least(j + 1) < 0.975 + 1e-12
+
+    def test_equal_runs_leave_the_binomial_rank(self) -> None:
+        """7 runs of 1 … 100: of 700 values, 24 and more lie beyond p95 with 97.5 %."""
+        runs = [np.arange(1.0, 101.0)] * 7
+        assert percentile(np.concatenate(runs), 0.95) == 95.0
+        j = _rank_from_top(700, 0.95, 0.975)
+        assert j == 24
+        assert percentile_bound(runs, 0.95) == 100 - (j - 1) // 7
+
+    def test_a_tail_that_is_one_runs_raises_it(self) -> None:
+        tail = np.random.default_rng(1).permutation(np.linspace(20.0, 30.0, 120))
+
+        def runs(*slow: int) -> list[Any]:
+            parts = np.split(tail, np.cumsum(slow)[:-1])
+            return [np.concatenate([np.full(200 - part.size, 10.0), part]) for part in parts]
+
+        alike, one = (
+            percentile_bound(runs(*6 * [20]), 0.95),
+            percentile_bound(runs(35, 30, 25, 15, 10, 5), 0.95),
+        )
+        assert isinstance(alike, float)
+        assert isinstance(one, float)
+        assert one > alike
+
+    def test_what_is_missing_is_said(self) -> None:
+        assert percentile_bound([np.arange(100.0)] * 6, 0.99) == "needs 62 more"
+        assert percentile_bound([np.arange(400.0)] * 4, 0.99) == "needs 2 more runs"
+        assert percentile_bound([], 0.99) == "needs 662 more"
+        slow = [np.full(100, 1.0)] * 5 + [np.concatenate([np.full(180, 1.0), np.arange(2.0, 22.0)])]
+        assert percentile_bound(slow, 0.99) == "needs more runs: their slowest inferences differ too much"
+
+    @pytest.mark.parametrize(("scatter", "covered"), [(0.0, 0.96), (0.05, 0.90)])
+    def test_it_lies_above_the_true_percentile(self, scatter: float, covered: float) -> None:
+        """Seeded, so the figures are the same each time: 0.985 and 0.95 in long simulations."""
+        generator = np.random.default_rng(6)
+
+        def run(size: int) -> Any:
+            return generator.normal(1.0, scatter) * generator.lognormal(0.0, 0.2, size)
+
+        truth = float(np.quantile(np.concatenate([run(500) for _ in range(2000)]), 0.95))
+        bounds = [percentile_bound([run(200) for _ in range(6)], 0.95) for _ in range(400)]
+        assert np.mean([isinstance(bound, float) and bound >= truth for bound in bounds]) > covered
+
+    @given(
+        st.lists(st.lists(st.floats(0.1, 1e6), min_size=25, max_size=60), min_size=6, max_size=9),
+    )
+    def test_it_is_measured_and_no_less_than_the_percentile(self, values: list[list[float]]) -> None:
+        runs = [np.array(run) for run in values]
+        pooled = np.concatenate(runs)
+        bound = percentile_bound(runs, 0.95)
+        if isinstance(bound, float):
+            assert bound in pooled
+            assert bound >= percentile(pooled, 0.95)  # type: ignore[operator]
 
 
 class TestSummary:

@@ -217,6 +217,14 @@ def test_a_heartbeat_of_version_1_stays() -> None:
 
 @pytest.mark.parametrize("campaign", CAMPAIGNS)
 class TestCampaigns:
+    def test_nobody_noted_tasks_and_prices(self, campaign: str) -> None:
+        before = raw(campaign, "campaign.json")
+        assert before["schema_version"] == 1
+        record = CampaignStore(RECORDED / campaign).read_record()
+        assert (record.schema_version, record.tasks, record.offers) == (2, {}, {})
+        after = json.loads(record.to_bytes())
+        assert after == before | {"schema_version": 2, "tasks": {}, "offers": {}}
+
     def test_a_recorded_campaign_is_published_as_it_was(self, campaign: str, tmp_path: Path) -> None:
         """The numbers are those that the program of its time computed; nothing is left out."""
         store = CampaignStore(Path(shutil.copytree(RECORDED / campaign, tmp_path / "campaign")))

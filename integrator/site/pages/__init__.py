@@ -3,11 +3,22 @@
 from collections.abc import Callable, Iterable
 
 from integrator.site.page import Page, Site
-from integrator.site.pages import explore, index
+from integrator.site.pages import compare, explore, history, index
 
 __all__ = ["NAVIGATION", "PAGES"]
 
-PAGES: tuple[Callable[[Site], Iterable[Page]], ...] = (index.pages, explore.pages)
+PAGES: tuple[Callable[[Site], Iterable[Page]], ...] = (
+    index.pages,
+    explore.pages,
+    compare.pages,
+    history.pages,
+)
 
-NAVIGATION = (("index", "index.html", "Answers"), ("explore", "explore.html", "Explore"))
+NAVIGATION = (
+    ("index", "index.html", "Answers"),
+    ("explore", "explore.html", "Explore"),
+    ("compare", "compare.html", "Compare"),
+    ("history", "history.html", "History"),
+    ("data", "data/index.html", "Data"),
+)
 """What every page leads to: the key that a page names as its own, the path, and the words."""

@@ -1,36 +1,95 @@
-"""The first page."""
+"""The answer first: which machine, how sure, what changed and what was covered; a page for each task."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
-from integrator.site.data import view_of
-from integrator.site.machines import fact_labels
+from integrator.site.history.changes import Ranks, changes
+from integrator.site.ids import file_name
+from integrator.site.leaderboard.coverage import coverage
+from integrator.site.leaderboard.drawing import TaskView, task_views
+from integrator.site.leaderboard.scores import Leaderboard, leaderboards, ranks_of
+from integrator.site.leaderboard.summary import rejected_of, summary_of
 from integrator.site.page import Page, Site
 
-__all__ = ["pages"]
+__all__ = ["pages", "task_page"]
+
+_MOST_VALUES = 300
+"""Values with their settings on the first page; a site with more has them on the pages of its tasks."""
+_MOST_LINES = 10
+"""Of a leaderboard on the first page of such a site."""
+_MOST_PER_BOARD = 450
+"""Values with their settings in a leaderboard on a task's page: it stays below 60 KB when compressed."""
+_ONWARD = (
+    ("explore.html", "Every test", "sort, filter, pivot, and take the view as a file"),
+    ("compare.html", "Two machines side by side", "the ratio of what both have measured, and what differs"),
+    ("history.html", "Through time", "each test across the campaigns"),
+)
+"""Address from the site's root, words, and what is there."""
+_STYLES = ("leaderboard.css", "finder.css")
+_SCRIPTS = ("assets/manifest.js", "js/store.js", "js/finder-core.js", "js/finder.js")
+
+
+def task_page(task: str) -> str:
+    """The page of a task, from the site's root."""
+    return f"tasks/{file_name(task)}.html"
 
 
 def pages(site: Site) -> Iterable[Page]:
-    """The first page alone."""
-    campaign = site.newest
-    view = view_of(
-        campaign.table,
-        machines=campaign.machines,
-        campaign=campaign.facts,
-        raw_files=campaign.raw_names,
-        rejected=campaign.rejected,
-    )
+    """The first page, and one for each task."""
+    boards = leaderboards(site.frame, site.newest.tasks)
+    tasks = task_views(boards)
+    rejected, rejected_more = rejected_of(site.newest)
+    in_full = _values(boards) <= _MOST_VALUES
     yield Page(
         "index.html",
         "pages/index.html",
-        title=campaign.facts.title,
+        title=site.facts.title,
         nav="index",
         context={
-            "view": view,
-            "columns": view.columns,
-            "groups": view.groups,
-            "fact_labels": fact_labels(),
+            "summary": summary_of(site.frame, site.facts, machines=len(site.machines)),
+            "tasks": [(task, task_page(task.name)) for task in tasks],
+            "budget": _MOST_VALUES if in_full else 0,
+            "most_lines": None if in_full else _MOST_LINES,
+            "changes": changes(site, _ranks(site, boards)),
+            "coverage": coverage(site.frame, site.machines, site.models),
+            "onward": _ONWARD,
+            "finder": {
+                "machines": site.machines,
+                "precisions": sorted(set(site.frame["precision"]) - {""}),
+                "devices": sorted(set(site.frame["device"]) - {""}),
+            },
+            "rejected": rejected,
+            "rejected_more": rejected_more,
         },
-        scripts=("js/index.js",),
+        scripts=_SCRIPTS,
+        styles=_STYLES,
     )
+    yield from (_task_page(task) for task in tasks)
+
+
+def _task_page(task: TaskView) -> Page:
+    return Page(
+        task_page(task.name),
+        "pages/task.html",
+        title=f"{task.name}: which machine",
+        nav="index",
+        context={"task": task, "budget": _MOST_PER_BOARD},
+        styles=_STYLES,
+    )
+
+
+def _ranks(site: Site, newest: Sequence[Leaderboard]) -> Ranks:
+    """By campaign, the ranks of its machines in each leaderboard; tasks are those of today."""
+
+    def of(campaign: str) -> Mapping[tuple[str, str], str]:
+        if campaign == site.facts.id:
+            return ranks_of(newest)
+        tasks = next(each.tasks for each in site.campaigns if each.facts.id == campaign)
+        return ranks_of(leaderboards(site.frames[campaign], {**tasks, **site.newest.tasks}))
+
+    return of
+
+
+def _values(boards: Sequence[Leaderboard]) -> int:
+    return sum(line.have + len(line.gaps) for board in boards for line in (*board.ranked, *board.unranked))

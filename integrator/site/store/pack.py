@@ -36,6 +36,8 @@ MOST_BYTES = 4_000_000
 """Of a script's compressed columns; more are cut into shards."""
 RARE = (
     "latency_p95_ms",
+    "latency_p95_high_ms",
+    "latency_p99_high_ms",
     "latency_min_ms",
     "latency_max_ms",
     "single_pass_ms",

@@ -1,0 +1,1 @@
+"""What the site gives to whoever wants to compute with its numbers: tables, schemas, and what there is."""

@@ -1,0 +1,1 @@
+"""What stands behind one number: its runs, its settings, its machine's conditions, and how to repeat it."""

@@ -1,0 +1,1 @@
+"""What the campaigns of a site say one after another."""

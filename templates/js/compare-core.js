@@ -1,0 +1,116 @@
+// Whether one test is faster than another: the rule of integrator/statistics/compare.py, carried out again in
+// the browser on what integrator/site/compare/scripts.py ships of it. Python is the definition; a test holds
+// this file against it.
+"use strict";
+
+(() => {
+  const fleetmark = (window.fleetmark = window.fleetmark || {});
+
+  function median(sorted) {
+    const middle = sorted.length >> 1;
+    return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  }
+
+  const needs = (missing) => `needs ${missing} more run${missing > 1 ? "s" : ""} of each`;
+  const unknown = (reason, ratio = null) => ({ outcome: "inconclusive", reason, ratio, interval: null });
+
+  function decide([low, high], higherIsFaster, rule) {
+    const shown = `the ratio is between ${low.toFixed(3)} and ${high.toFixed(3)}`;
+    if (1 / (1 + rule.band) <= low && high <= 1 + rule.band) {
+      return { outcome: "equivalent", reason: `${shown}, less than ${rule.percent} % apart` };
+    }
+    if (low <= 1 && 1 <= high) return { outcome: "inconclusive", reason: `${shown}: more runs may tell` };
+    return { outcome: low > 1 === higherIsFaster ? "faster" : "slower", reason: shown };
+  }
+
+  // Two tests by one number of each of their runs; the ratio is second ÷ first.
+  function compare(rule, first, second, higherIsFaster) {
+    for (const [name, sample] of [["first", first], ["second", second]]) {
+      for (const value of sample) {
+        if (!(Number.isFinite(value) && value > 0)) return unknown(`a run of the ${name} test has no positive finite value`);
+      }
+    }
+    const n = Math.min(first.length, second.length);
+    const rank = rule.ranks[`${n},${Math.max(first.length, second.length)}`];
+    if (rank === undefined) return unknown("no rank is known for so many runs");
+    if (n === 0) return unknown(needs(-rank));
+    const below = Array.from(first, Math.log);
+    const above = Array.from(second, Math.log);
+    const ratios = new Float64Array(below.length * above.length);
+    let place = 0;
+    for (const over of above) for (const under of below) ratios[place++] = over - under;
+    ratios.sort();
+    const ratio = Math.exp(median(ratios));
+    if (rank < 0) return unknown(needs(-rank), ratio);
+    const interval = [Math.exp(ratios[rank - 1]), Math.exp(ratios[ratios.length - rank])];
+    return { ...decide(interval, higherIsFaster, rule), ratio, interval };
+  }
+
+  // Student's t; beyond the table an expansion in the degrees of freedom, exact to six digits.
+  function student(rule, freedom) {
+    if (freedom <= rule.student.length) return rule.student[freedom - 1];
+    const z = rule.normal;
+    const powers = (...factors) => factors.reduce((sum, factor) => sum * z * z + factor, 0) * z;
+    return z
+      + powers(1, 1) / (4 * freedom)
+      + powers(5, 16, 3) / (96 * freedom ** 2)
+      + powers(3, 19, 17, -15) / (384 * freedom ** 3)
+      + powers(79, 776, 1482, -1920, -945) / (92160 * freedom ** 4);
+  }
+
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+  // The mean of ratios on the logarithms, with Student's interval over them; null is one that is not known.
+  function meanOfRatios(rule, ratios) {
+    const logs = ratios.filter((ratio) => ratio !== null).map(Math.log);
+    const counts = { known: logs.length, of: ratios.length };
+    if (logs.length === 0) return { ratio: null, interval: null, reason: "no configuration has a ratio", ...counts };
+    const middle = mean(logs);
+    if (logs.length === 1) return { ratio: Math.exp(middle), interval: null, reason: "needs 1 more configuration", ...counts };
+    const variance = logs.reduce((sum, log) => sum + (log - middle) ** 2, 0) / (logs.length - 1);
+    const half = (student(rule, logs.length - 1) * Math.sqrt(variance)) / Math.sqrt(logs.length);
+    return { ratio: Math.exp(middle), interval: [Math.exp(middle - half), Math.exp(middle + half)], reason: "", ...counts };
+  }
+
+  // The mean of the groups' means: a model of many configurations weighs no more than one of few.
+  function meanByGroup(rule, ratios, groups) {
+    const byGroup = new Map();
+    ratios.forEach((ratio, place) => {
+      if (ratio === null) return;
+      if (!byGroup.has(groups[place])) byGroup.set(groups[place], []);
+      byGroup.get(groups[place]).push(Math.log(ratio));
+    });
+    if (byGroup.size <= 1) return { ...meanOfRatios(rule, ratios), groups: byGroup.size };
+    const means = meanOfRatios(rule, Array.from(byGroup.values(), (logs) => Math.exp(mean(logs))));
+    const known = Array.from(byGroup.values()).reduce((sum, logs) => sum + logs.length, 0);
+    return { ...means, known, of: ratios.length, groups: byGroup.size };
+  }
+
+  // In what two machines differ, as integrator/site/compare/differences.py: `shipped` is assets/machines.js.
+  function differences(shipped, first, second) {
+    const side = ([campaign, machine]) => shipped.of[campaign]?.[machine];
+    const [one, other] = [side(first), side(second)];
+    const text = (facts, place) => (facts && facts[place] >= 0 ? shipped.texts[facts[place]] : null);
+    if (!one && !other) return [{ label: "description", kind: "hardware", first: null, second: null, certain: false }];
+    const found = [];
+    shipped.facts.forEach(({ label, kind }, place) => {
+      const [a, b] = [text(one, place), text(other, place)];
+      if (a !== b) found.push({ label, kind, first: a, second: b, certain: a !== null && b !== null });
+    });
+    return [...found.filter((each) => each.certain), ...found.filter((each) => !each.certain)];
+  }
+
+  // What stands beside a ratio.
+  function badge(found) {
+    const certain = found.filter((each) => each.certain);
+    const hardware = certain.filter((each) => each.kind === "hardware").map((each) => each.label);
+    const labels = [
+      ...(hardware.length > 1 ? ["hardware"] : hardware),
+      ...certain.filter((each) => each.kind !== "hardware").map((each) => each.label),
+    ];
+    if (labels.length) return `differs in: ${labels.join(", ")}`;
+    return found.length ? "same as far as is known" : "same";
+  }
+
+  fleetmark.comparison = { compare, meanOfRatios, meanByGroup, differences, badge, student };
+})();

@@ -1,0 +1,235 @@
+// history.html: the tests of one machine across the campaigns, out of its file in assets/history/.
+"use strict";
+
+(() => {
+  const { fleetmark } = window;
+  const { el, number, exact } = fleetmark;
+  const form = document.querySelector("#tests form.controls");
+  const place = document.querySelector("#tests .dynamic");
+  const known = JSON.parse(document.getElementById("known").textContent);
+  if (!known.machines.length) return;
+
+  const PER_PAGE = 50;
+  const OUTCOMES = ["faster", "slower", "equivalent", "inconclusive"];
+  const SIGNS = { faster: "▲", slower: "▼", equivalent: "≈", inconclusive: "?" };
+  const MEASURES = {
+    latency_ms: { heading: "latency", unit: "ms" },
+    throughput_fps: { heading: "throughput", unit: "frames/s" },
+  };
+  // As in integrator/site/history/sparkline.py.
+  const WIDTH = 120, HEIGHT = 32, EDGE = 5, LEAST_RANGE = 0.06;
+  const across = known.campaigns.length;
+  const names = new Map(known.campaigns.map((campaign) => [campaign.id, campaign]));
+  const state = fleetmark.state({ machine: known.machines[0].name, model: "", measure: "", show: "", page: "1" });
+  const loaded = new Map();
+
+  function array(text, Kind) {
+    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    return new Kind(bytes.buffer);
+  }
+
+  function words(packed) {
+    const codes = array(packed.codes, Uint32Array);
+    return (index) => packed.words[codes[index]];
+  }
+
+  // The tests of a machine, once: texts as functions of their place, numbers as arrays of `across` for each test.
+  async function load(machine) {
+    if (loaded.has(machine)) return loaded.get(machine);
+    const { script } = known.machines.find((each) => each.name === machine);
+    await fleetmark.loadScript(script);
+    const raw = fleetmark.histories[script.replace(/^.*\/|\.js$/g, "")];
+    const measures = Object.fromEntries(Object.entries(raw.measures).map(([key, packed]) => [key, {
+      ...Object.fromEntries(["value", "low", "high", "ratio", "ratioLow", "ratioHigh"].map((name) => [name, array(packed[name], Float32Array)])),
+      outcome: array(packed.outcome, Int8Array),
+      certain: array(packed.certain, Int8Array),
+    }]));
+    const tests = { count: raw.count, row: raw.row, steps: raw.steps, measures, before: array(raw.before, Int16Array), otherModel: array(raw.otherModel, Int8Array) };
+    for (const key of ["page", "model", "label", "scenario", "status", "verdict", "release"]) tests[key] = words(raw[key]);
+    tests.models = raw.model.words;
+    loaded.set(machine, tests);
+    return tests;
+  }
+
+  // Names have no end of their own.
+  const short = (text) => (text.length > 80 ? `${text.slice(0, 80)} …` : text);
+
+  const measureOf = (tests, index, chosen) => chosen || (tests.scenario(index) === "sync" ? "latency_ms" : "throughput_fps");
+
+  function matching(tests, { model, measure, show }) {
+    const found = [];
+    for (let index = 0; index < tests.count; index++) {
+      if (model && tests.model(index) !== model) continue;
+      if (show) {
+        const { certain } = tests.measures[measureOf(tests, index, measure)];
+        let wanted = false;
+        for (let at = index * across; at < (index + 1) * across && !wanted; at++) {
+          wanted = show === "changed" ? certain[at] === 1 : !["", "ok"].includes(tests.status(at));
+        }
+        if (!wanted) continue;
+      }
+      found.push(index);
+    }
+    return found;
+  }
+
+  function percent(ratio) {
+    if (ratio >= 2 || ratio <= 0.5) return `${number(ratio)} ×`;
+    const change = 100 * (ratio - 1);
+    return `${change > 0 ? "+" : change < 0 ? "−" : "±"}${Math.abs(change).toFixed(1)} %`;
+  }
+
+  // What a campaign is against the one before: as `_change` in integrator/site/history/table.py.
+  function change(tests, at, measure) {
+    const before = tests.before[at];
+    if (before < 0) return null;
+    const than = known.campaigns[before].title;
+    const { outcome, certain, ratio, ratioLow, ratioHigh } = tests.measures[measure];
+    if (tests.otherModel[at]) return el("span", { class: "change", title: `the model's file is not that of ${than}: not compared` }, "another model file");
+    if (!Number.isFinite(ratio[at])) return null;
+    const start = `ratio to ${than}: ${ratio[at].toFixed(3)}`;
+    if (!Number.isFinite(ratioLow[at])) return el("span", { class: "change", title: `${start}; too few runs for an interval` }, el("span", { "aria-hidden": "true" }, "? "), "too few runs");
+    const name = OUTCOMES[outcome[at]];
+    const moved = name === "faster" || name === "slower";
+    const text = !moved ? name : certain[at] ? `${percent(ratio[at])} ${name}` : `${percent(ratio[at])}, in doubt`;
+    const title = `${start}, 95 % interval ${ratioLow[at].toFixed(3)} to ${ratioHigh[at].toFixed(3)}`;
+    return el("span", { class: `change ${certain[at] ? name : ""}`, title }, el("span", { "aria-hidden": "true" }, `${SIGNS[name]} `), text);
+  }
+
+  function cell(tests, at, measure, row, campaign) {
+    const status = tests.status(at);
+    if (status === "") return el("td", { class: "number" }, el("span", { class: "missing" }, el("span", { "aria-hidden": "true" }, "·"), el("span", { class: "unseen" }, "not in this campaign")));
+    if (status !== "ok") return el("td", { class: "number" }, el("span", { class: "tag bad" }, el("span", { "aria-hidden": "true" }, "✕ "), status.replaceAll("_", " ")));
+    const { value, low, high } = tests.measures[measure];
+    const verdict = tests.verdict(at);
+    return el("td", { class: "number" },
+      el("a", { class: "value", href: `#explain=${row}.${campaign}`, dataset: { row, campaign }, title: exact(Number(value[at].toPrecision(6)), MEASURES[measure].unit) }, number(value[at])),
+      Number.isFinite(low[at] + high[at]) && el("span", { class: "detail" }, `${number(low[at])} to ${number(high[at])}`),
+      verdict !== "valid" && verdict !== "" && el("span", { class: "tag doubtful" }, el("span", { "aria-hidden": "true" }, "~ "), verdict),
+      change(tests, at, measure));
+  }
+
+  function picture(tests, index, measure) {
+    const { value, low, high } = tests.measures[measure];
+    const from = index * across;
+    const finite = [value, low, high].flatMap((each) => [...each.subarray(from, from + across)]).filter(Number.isFinite);
+    let bottom = finite.length ? Math.min(...finite) : 0, top = finite.length ? Math.max(...finite) : 0;
+    const short = LEAST_RANGE * (bottom + top) / 2 - (top - bottom);
+    if (short > 0) { bottom -= short / 2; top += short / 2; }
+    const y = (each) => HEIGHT - EDGE - (top > bottom ? (each - bottom) / (top - bottom) : 0.5) * (HEIGHT - 2 * EDGE);
+    const points = [], marks = [];
+    for (let at = 0; at < across; at++) {
+      const status = tests.status(from + at);
+      if (status === "") continue;
+      const x = across > 1 ? EDGE + at * (WIDTH - 2 * EDGE) / (across - 1) : WIDTH / 2;
+      if (status !== "ok" || !Number.isFinite(value[from + at])) {
+        marks.push(el("path", { class: "bad", d: `M${x - 3} ${HEIGHT - EDGE - 3}l6 6m0-6l-6 6` }));
+        continue;
+      }
+      points.push(`${x},${y(value[from + at])}`);
+      if (Number.isFinite(low[from + at] + high[from + at])) marks.push(el("path", { d: `M${x} ${y(low[from + at])}V${y(high[from + at])}` }));
+      marks.push(el("circle", { class: tests.verdict(from + at) === "valid" ? "ok" : "doubtful", cx: x, cy: y(value[from + at]), r: 2.5 }));
+    }
+    return el("svg", { class: "spark", width: WIDTH, height: HEIGHT, viewBox: `0 0 ${WIDTH} ${HEIGHT}`, "aria-hidden": "true" },
+      points.length > 1 && el("polyline", { points: points.join(" ") }), marks);
+  }
+
+  function row(tests, index, chosen) {
+    const measure = measureOf(tests, index, chosen);
+    const model = el("bdi", {}, short(tests.model(index)));
+    const page = tests.page(index);
+    const link = page ? el("a", { href: `${fleetmark.root}${page}#${tests.row[index]}`, dataset: { row: tests.row[index] } }, model) : model;
+    const cells = known.campaigns.map((campaign, at) => cell(tests, index * across + at, measure, tests.row[index], campaign.id));
+    return el("tr", {},
+      el("th", { scope: "row" }, link, ` ${MEASURES[measure].heading}, ${MEASURES[measure].unit}`,
+        el("span", { class: "settings" }, el("bdi", {}, tests.label(index)))),
+      across > 1 && el("td", {}, picture(tests, index, measure)),
+      cells);
+  }
+
+  const day = (campaign) => el("time", { datetime: campaign.day }, campaign.day);
+
+  // In a campaign's heading: that the machine was set up otherwise than before.
+  function marker(tests, campaign) {
+    const step = tests.steps.find((each) => each.after === campaign.id);
+    if (!step) return null;
+    const what = step.differences.map(([label]) => label).join(", ");
+    return step.otherHardware
+      ? el("span", { class: "tag bad", title: what }, "other hardware")
+      : el("span", { class: "detail", title: what }, `changed: ${step.differences.length > 2 ? `${step.differences.length} facts` : what}`);
+  }
+
+  function table(tests, shown, { machine, measure }) {
+    const heads = known.campaigns.map((campaign) => el("th", { scope: "col", class: "number" },
+      el("bdi", {}, campaign.title), " ", el("span", { class: "unit" }, day(campaign), !campaign.complete && ", partial"), marker(tests, campaign)));
+    return el("div", { class: "scroll history", tabindex: "0", role: "region", "aria-label": `Tests of ${short(machine)} across the campaigns` },
+      el("table", {},
+        el("caption", { class: "unseen" }, `Tests of ${short(machine)} across the campaigns, the oldest on the left`),
+        el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "test"), across > 1 && el("th", { scope: "col" }, "all campaigns"), heads)),
+        el("tbody", {}, shown.length ? shown.map((index) => row(tests, index, measure))
+          : el("tr", {}, el("td", { class: "empty", colspan: across + 2 }, "No test of this machine is like that.")))));
+  }
+
+  function steps(tests) {
+    return tests.steps.map((step) => el("details", { class: `step${step.otherHardware ? " loud" : ""}` },
+      el("summary", {}, day(names.get(step.before)), " to ", day(names.get(step.after)), ": ",
+        step.otherHardware ? el("strong", { class: "tag bad" }, "other hardware under the same name") : step.differences.map(([label]) => label).join(", ")),
+      el("ul", { class: "news" }, step.differences.map(([label, first, second]) =>
+        el("li", {}, `${label}: `, el("bdi", {}, first), " → ", el("bdi", {}, second))))));
+  }
+
+  function pager(count, page, pages) {
+    if (pages < 2) return null;
+    const go = (to) => { state.set({ page: String(to) }); place.querySelector(".scroll").focus({ preventScroll: false }); };
+    return el("nav", { class: "pages", "aria-label": "Pages of tests" },
+      el("button", { type: "button", disabled: page === 1, onclick: () => go(page - 1) }, "Previous"),
+      el("span", {}, `${(page - 1) * PER_PAGE + 1} to ${Math.min(count, page * PER_PAGE)} of ${count.toLocaleString("en-US")}`),
+      el("button", { type: "button", disabled: page === pages, onclick: () => go(page + 1) }, "Next"));
+  }
+
+  function valid(chosen, tests) {
+    return { ...chosen, model: tests.models.includes(chosen.model) ? chosen.model : "", measure: chosen.measure in MEASURES ? chosen.measure : "", show: ["changed", "failing"].includes(chosen.show) ? chosen.show : "" };
+  }
+
+  let turn = 0;
+
+  async function draw() {
+    const mine = ++turn;
+    let chosen = state.get();
+    // A machine that is gone from the site: the first one, rather than nothing.
+    if (!known.machines.some((each) => each.name === chosen.machine)) chosen.machine = known.machines[0].name;
+    let tests;
+    try {
+      tests = await load(chosen.machine);
+    } catch (error) {
+      place.replaceChildren(el("p", { class: "notice", role: "alert" }, `${error.message}.`));
+      place.hidden = false;
+      return;
+    }
+    if (mine !== turn) return; // something else was chosen meanwhile
+    chosen = valid(chosen, tests);
+    form.elements.model.replaceChildren(el("option", { value: "" }, "all"), ...tests.models.map((name) => el("option", { value: name }, short(name))));
+    for (const key of ["machine", "model", "measure", "show"]) form.elements[key].value = chosen[key];
+    const found = matching(tests, chosen);
+    const pages = Math.max(1, Math.ceil(found.length / PER_PAGE));
+    const page = Math.min(pages, Math.max(1, Number.parseInt(chosen.page, 10) || 1));
+    const count = `${found.length.toLocaleString("en-US")} of ${tests.count.toLocaleString("en-US")} tests`;
+    form.elements.count.value = count;
+    place.replaceChildren(...[steps(tests), table(tests, found.slice((page - 1) * PER_PAGE, page * PER_PAGE), chosen), pager(found.length, page, pages)].flat().filter(Boolean));
+    place.hidden = false;
+    document.querySelector("#tests .static").hidden = true;
+  }
+
+  form.addEventListener("change", (event) => {
+    const { name, value } = event.target;
+    state.set({ [name]: value, page: "1", ...(name === "machine" ? { model: "" } : {}) });
+  });
+  form.addEventListener("reset", (event) => {
+    event.preventDefault();
+    state.set({ ...state.defaults });
+  });
+  form.addEventListener("submit", (event) => event.preventDefault());
+  state.onChange(draw);
+  form.hidden = false;
+  draw();
+})();

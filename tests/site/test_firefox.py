@@ -1,0 +1,43 @@
+"""Every page in Firefox, from a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.site.firefox import FIREFOX, Firefox, firefox
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def fox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
+    if not FIREFOX.exists():
+        if os.environ.get("CI"):
+            pytest.fail(f"{FIREFOX} is missing; .ci/run installs it")
+        pytest.skip(f"Firefox is not installed: no {FIREFOX}")
+    with firefox(tmp_path_factory.mktemp("firefox")) as running:
+        yield running
+
+
+def pages(site: Path) -> list[Path]:
+    return sorted(site.rglob("*.html"))
+
+
+def test_every_page_loads_without_an_error(fox: Firefox, sample_site: Path) -> None:
+    assert pages(sample_site)
+    for page in pages(sample_site):
+        fox.open(page.as_uri())
+        assert fox.run("return document.querySelector('h1')?.textContent.trim()"), page
+        assert fox.run("return Boolean(window.fleetmark)"), page
+    assert [error for error in fox.errors() if sample_site.as_uri() in error] == []
+
+
+def test_an_error_would_be_seen(fox: Firefox, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("<!DOCTYPE html><title>x</title><script>undefined.nothing</script>")
+    fox.open(page.as_uri())
+    assert [error for error in fox.errors() if page.as_uri() in error]
