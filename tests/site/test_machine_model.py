@@ -114,7 +114,7 @@ def test_colours_follow_the_theme(window: webdriver.Chrome, lab_site: Path, *, a
         where = "#chart-pareto .view" if alive else "#chart-pareto .drawing"
         colours.append(
             window.execute_script(
-                f"const mark = document.querySelector('{where} .mark-symbol.role-mark path[aria-label]');"
+                f"const mark = document.querySelector('{where} .role-legend-symbol path');"
                 "return [getComputedStyle(mark).fill,"
                 f" getComputedStyle(document.querySelector('{where} .role-axis-title text')).fill]"
             )
