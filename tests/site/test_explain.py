@@ -226,7 +226,8 @@ _DESCRIBED = """
 """
 _MARKS = r"""
     const lines = [...arguments[0].querySelectorAll("path.run")];
-    return lines.map((line) => [...line.getAttribute("d").matchAll(/[MH]([\d.]+)/g)].map(([, x]) => Number(x)));
+    const places = (path) => [...path.matchAll(/[MH]([\d.]+)/g)].map(([, x]) => Number(x));
+    return lines.map((line) => places(line.getAttribute("d")));
 """
 
 
@@ -318,7 +319,7 @@ def test_run_values_come_back_in_the_page(window: webdriver.Chrome, folder: Path
             if (!fleetmark.runs) await fleetmark.loadScript("assets/js/runs.js");
             const found = await fleetmark.runs(campaign, "box");
             const again = await fleetmark.runs(campaign, "box");
-            const plain = [...found].map(([row, values]) => [row, [...values.latency], [...values.throughput]]);
+            const plain = [...found].map(([row, all]) => [row, [...all.latency], [...all.throughput]]);
             done([found === again, plain]);
         })().catch((error) => done(String(error)));
     """

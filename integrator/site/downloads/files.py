@@ -28,20 +28,22 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def files(site: Site) -> Iterator[Asset]:
     """Tables of every campaign in a folder of its own, those of the newest also by themselves; schemas."""
-    for number, campaign in enumerate(site.campaigns):
+    for campaign in site.campaigns:
         identity = campaign.facts.id
-        tables = {
-            "results.csv": campaign.csv if isinstance(campaign.csv, bytes) else campaign.csv.read_bytes(),
-            "results.json": results_json(campaign, site.frames[identity]),
-            "runs.csv": runs_csv(campaign.runs),
-        }
-        for name, content in tables.items():
-            yield f"data/{identity}/{name}", content
-            if number == 0 and name.startswith("results."):
-                yield f"data/{name}", content
+        newest = campaign is site.newest
+        csv = campaign.csv if isinstance(campaign.csv, bytes) else campaign.csv.read_bytes()
+        yield from _twice("results.csv", csv, identity, newest)
+        yield from _twice("results.json", results_json(campaign, site.frames[identity]), identity, newest)
+        yield f"data/{identity}/runs.csv", runs_csv(campaign.runs)
     for document in _DOCUMENTS:
         yield _schema(document.kind, {"$schema": _DIALECT, **document.model_json_schema()})
     yield _schema("results", results_schema())
+
+
+def _twice(name: str, content: bytes, campaign: str, newest: bool) -> Iterator[Asset]:
+    yield f"data/{campaign}/{name}", content
+    if newest:
+        yield f"data/{name}", content
 
 
 def runs_csv(runs: pd.DataFrame) -> bytes:
