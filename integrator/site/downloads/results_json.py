@@ -25,7 +25,7 @@ __all__ = ["SCHEMA_VERSION", "results_json", "results_schema"]
 
 SCHEMA_VERSION = 1
 _MOST_REJECTED = 100
-_ROWS_AT_ONCE = 10_000
+_ROWS_AT_ONCE = 5_000
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
