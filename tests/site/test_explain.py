@@ -339,7 +339,7 @@ def test_without_scripts_the_link_leads_to_the_row(window: webdriver.Chrome, fol
     browser.scripts(window, on=False)
     window.get((folder / "site/index.html").as_uri())
     link = window.find_element(By.CSS_SELECTOR, f"a[data-row={STEADY}]")
-    assert link.get_attribute("href").endswith(f"site/machines/box.html#{STEADY}")
+    assert str(link.get_attribute("href")).endswith(f"site/machines/box.html#{STEADY}")
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
