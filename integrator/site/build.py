@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 from integrator.resources import find
+from integrator.site.cells import clean_text
 from integrator.site.charts.draw import draw
 from integrator.site.downloads.inventory import SUMS, files_in, sums
 from integrator.site.files import FILES
@@ -46,7 +47,7 @@ def build_site(target: Path, campaigns: Sequence[CampaignResults]) -> Path:
             f"{target}: there is something here that fleetmark did not build", advice="Choose another folder."
         )
     newest_first = sorted(campaigns, key=lambda each: (each.facts.created_at, each.facts.id), reverse=True)
-    site = Site(tuple(replace(each, raw_names=_publishable(each)) for each in newest_first))
+    site = Site(tuple(_clean(each) for each in newest_first))
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
         staged, previous = Path(temporary) / "new", Path(temporary) / "previous"
@@ -60,6 +61,12 @@ def build_site(target: Path, campaigns: Sequence[CampaignResults]) -> Path:
                 previous.rename(target)
             raise
     return target / "index.html"
+
+
+def _clean(campaign: CampaignResults) -> CampaignResults:
+    """With words that a page can carry, and the raw results that are there."""
+    tasks = {clean_text(model): clean_text(task) for model, task in campaign.tasks.items()}
+    return replace(campaign, tasks=tasks, raw_names=_publishable(campaign))
 
 
 def _is_ours(target: Path) -> bool:

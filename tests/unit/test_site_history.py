@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import math
 import sys
@@ -356,6 +357,29 @@ class TestPage:
         assert "1</b> new failure" in html
         known = html.split('id="known">')[1].split("</script>")[0]
         assert json.loads(known)["machines"][0]["name"] == EVIL
+
+    def test_no_text_makes_it_large(self) -> None:
+        """What a machine says of itself has any length, and may be such that nothing compresses it."""
+        random = np.random.default_rng(1)
+
+        def text() -> str:
+            return "".join(map(chr, random.integers(0x4E00, 0x9FFF, 20_000)))
+
+        tests = [{"test_id": f"t{n}"} for n in range(150)]
+        names = [f"m{n}" for n in range(30)]
+        html = self.html(
+            campaign(5, [{**test, "values": FAST} for test in tests]),
+            *(
+                campaign(
+                    month,
+                    tests,
+                    machines={each: sample.description(each, cpu_model=text()) for each in names},
+                )
+                for month in range(6, 13)
+            ),
+        )
+        assert html.count("other hardware under the same name") >= 40
+        assert len(gzip.compress(html.encode())) < 60_000
 
     def test_one_campaign_says_so(self) -> None:
         html = self.html(campaign(6, [{"values": FAST}]))
