@@ -47,7 +47,7 @@ def build_site(target: Path, campaigns: Sequence[CampaignResults]) -> Path:
             f"{target}: there is something here that fleetmark did not build", advice="Choose another folder."
         )
     newest_first = sorted(campaigns, key=lambda each: (each.facts.created_at, each.facts.id), reverse=True)
-    site = Site(tuple(_clean(each) for each in newest_first))
+    site = Site(tuple(map(_ready, newest_first)))
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
         staged, previous = Path(temporary) / "new", Path(temporary) / "previous"
@@ -61,12 +61,6 @@ def build_site(target: Path, campaigns: Sequence[CampaignResults]) -> Path:
                 previous.rename(target)
             raise
     return target / "index.html"
-
-
-def _clean(campaign: CampaignResults) -> CampaignResults:
-    """With words that a page can carry, and the raw results that are there."""
-    tasks = {clean_text(model): clean_text(task) for model, task in campaign.tasks.items()}
-    return replace(campaign, tasks=tasks, raw_names=_publishable(campaign))
 
 
 def _is_ours(target: Path) -> bool:
@@ -107,6 +101,19 @@ def _write_pages(folder: Path, site: Site) -> None:
 def _put(file: Path, content: bytes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)
+
+
+def _ready(campaign: CampaignResults) -> CampaignResults:
+    """As the pages take it: names and words as they are drawn, and the raw results that can be published."""
+    return replace(
+        campaign,
+        raw_names=_publishable(campaign),
+        tasks={clean_text(model): clean_text(task) for model, task in campaign.tasks.items()},
+        offers={
+            clean_text(machine): replace(offer, currency=clean_text(offer.currency))
+            for machine, offer in campaign.offers.items()
+        },
+    )
 
 
 def _publishable(campaign: CampaignResults) -> dict[str, tuple[str, ...]]:
