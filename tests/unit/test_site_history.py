@@ -175,8 +175,12 @@ class TestChanges:
         assert (found.losses, found.compared) == ((), 0)
 
     def test_failures(self) -> None:
-        before = [{"test_id": "a", "values": FAST}, {"test_id": "b", "status": "crashed"}, {"test_id": "c"}]
-        after = [
+        before: list[dict[str, Any]] = [
+            {"test_id": "a", "values": FAST},
+            {"test_id": "b", "status": "crashed"},
+            {"test_id": "c"},
+        ]
+        after: list[dict[str, Any]] = [
             {"test_id": "a", "status": "out_of_memory"},
             {"test_id": "b", "values": FAST},
             {"test_id": "c"},
@@ -297,7 +301,7 @@ def test_a_change_in_per_cent(ratio: float, words: str) -> None:
 
 def test_only_what_is_certain_has_a_tone() -> None:
     tests = [{"test_id": each, "values": FAST} for each in "abcd"]
-    later = [
+    later: list[dict[str, Any]] = [
         {"test_id": "a", "values": SLOW},
         {"test_id": "b", "values": SLOW, "verdict": "noisy"},
         {"test_id": "c", "values": FAST},
