@@ -36,7 +36,7 @@ _PRESETS: tuple[tuple[str, Mapping[str, str]], ...] = (
     ),
     ("Throughput servers", {"class": "+server", "scenario": "+async", "sort": "-throughput_fps"}),
     (
-        "The predecessor’s classic table",
+        "The predecessor's classic table",
         {
             "view": "pivot",
             "rows": "task,model",
