@@ -14,7 +14,8 @@
   const needs = (missing) => `needs ${missing} more run${missing > 1 ? "s" : ""} of each`;
   const unknown = (reason, ratio = null) => ({ outcome: "inconclusive", reason, ratio, interval: null });
 
-  function decide([low, high], higherIsFaster, rule) {
+  // What a ratio with this interval is called, and the sentence that it rests on.
+  function decide(rule, [low, high], higherIsFaster) {
     const shown = `the ratio is between ${low.toFixed(3)} and ${high.toFixed(3)}`;
     if (1 / (1 + rule.band) <= low && high <= 1 + rule.band) {
       return { outcome: "equivalent", reason: `${shown}, less than ${rule.percent} % apart` };
@@ -43,7 +44,7 @@
     const ratio = Math.exp(median(ratios));
     if (rank < 0) return unknown(needs(-rank), ratio);
     const interval = [Math.exp(ratios[rank - 1]), Math.exp(ratios[ratios.length - rank])];
-    return { ...decide(interval, higherIsFaster, rule), ratio, interval };
+    return { ...decide(rule, interval, higherIsFaster), ratio, interval };
   }
 
   // Student's t; beyond the table an expansion in the degrees of freedom, exact to six digits.
@@ -112,5 +113,5 @@
     return found.length ? "same as far as is known" : "same";
   }
 
-  fleetmark.comparison = { compare, meanOfRatios, meanByGroup, differences, badge, student };
+  fleetmark.comparison = { compare, decide, meanOfRatios, meanByGroup, differences, badge, student };
 })();

@@ -56,6 +56,9 @@
       if (wanted && (there.includes(wanted) || (wanted === any && there.length > 1))) slice.release = wanted;
       else if (wanted) notes.push(`${slice.machine} was not measured with OpenVINO ${wanted} in this campaign; ${letter} shows ${releaseName(slice)} instead.`);
     });
+    if (["machine", "campaign", "release"].every((key) => a[key] === b[key])) {
+      notes.push("A and B are the same: choose another machine, campaign or release of OpenVINO for one of them.");
+    }
     return { a, b, notes };
   }
 
@@ -193,6 +196,7 @@
       });
     }
     const mean = comparison.meanByGroup(rule, pairs.map((pair) => (pair.counted ? pair.ratio : null)), pairs.map(({ model }) => model));
+    mean.outcome = mean.interval ? comparison.decide(rule, mean.interval, measure === "throughput").outcome : "inconclusive";
     return { a, b, measure, pairs, only, mean, differs, badge: comparison.badge(differs) };
   }
 

@@ -152,10 +152,10 @@
   function save(kind) {
     const { a, b, rows } = fields();
     if (kind === "json") {
-      const { ratio, interval, reason, known, of, groups } = found.mean;
+      const { outcome, ratio, interval, reason, known, of, groups } = found.mean;
       const value = {
         schema_version: 1, measure: found.measure === "latency" ? "latency_ms" : "throughput_fps", ratio_of: "b ÷ a", a, b,
-        mean: { ratio, low: interval?.[0] ?? null, high: interval?.[1] ?? null, reason, known, of, models: groups },
+        mean: { outcome, ratio, low: interval?.[0] ?? null, high: interval?.[1] ?? null, reason, known, of, models: groups },
         planned_for_one_alone: found.only,
         differences: found.differs.map(({ label, kind: sort, first, second }) => ({ fact: label, kind: sort, a: first, b: second })),
         rows: rows.map((row) => ({ ...row, counted: row.counted === "yes", a: missingLast(row.a), b: missingLast(row.b) })),
