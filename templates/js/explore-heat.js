@@ -5,7 +5,7 @@
   const { fleetmark } = window;
   const { explore, el, number, exact } = fleetmark;
   const LEVELS = [0.07, 0.26, 0.58, 1, 2]; // log2 of 1.05, 1.2, 1.5, 2 and 4
-  const MOST_CELLS = 6_000;
+  const MOST_CELLS = 3_000;
   const SIGNS = { better: "▲", worse: "▼", noise: "≈", unknown: "?" };
 
   function ratio(value) {

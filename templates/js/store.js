@@ -5,7 +5,6 @@
 (() => {
   const fleetmark = (window.fleetmark = window.fleetmark || {});
   const packed = (fleetmark.packed = fleetmark.packed || {});
-  const LETTERS = "abcdefghijklmnopqrstuvwxyz234567";
   const EXACT_POWERS = 22; // 10 ** 22 is the last power of ten that is exact
   const decoder = new TextDecoder();
   const unpacked = new Map();
@@ -71,17 +70,11 @@
       return values;
     },
     ids(bytes, count) {
-      return { low: joined(bytes, count, 4), high: joined(padded(bytes.subarray(4 * count, 7 * count), 4 * count), count, 4) };
+      return { low: joined(bytes, count, 4), high: joined(bytes.subarray(4 * count), count, 2) };
     },
   };
   const codesOf = (bytes, count, column) => joined(bytes, count, column.width);
   Object.assign(readers, { text: codesOf, note: codesOf, link: codesOf });
-
-  function padded(bytes, length) {
-    const longer = new Uint8Array(length);
-    longer.set(bytes);
-    return longer;
-  }
 
   /** Values of all shards, each where its row stands in the table. */
   function placed(pieces, length) {
@@ -208,21 +201,13 @@
     }
   }
 
+  // An id is a t and 48 bits, as integrator/site/ids.py makes it.
   function idText(low, high) {
-    let bits = high * 2 ** 32 + low; // 50 bits: exact
-    let text = "";
-    for (let i = 0; i < 10; i += 1) {
-      text = LETTERS[bits % 32] + text;
-      bits = Math.floor(bits / 32);
-    }
-    return text;
+    return `t${high.toString(16).padStart(4, "0")}${low.toString(16).padStart(8, "0")}`;
   }
 
   function idBits(id) {
-    if (!/^[a-z2-7]{10}$/.test(id)) return [-1, -1];
-    let bits = 0;
-    for (const letter of id) bits = bits * 32 + LETTERS.indexOf(letter);
-    return [bits % 2 ** 32, Math.floor(bits / 2 ** 32)];
+    return /^t[0-9a-f]{12}$/.test(id) ? [Number.parseInt(id.slice(5), 16), Number.parseInt(id.slice(1, 5), 16)] : [-1, -1];
   }
 
   /** The bytes of a part, unpacked once. */

@@ -27,8 +27,10 @@ DIGITS = 6
 """Significant digits of a number that is not kept in full."""
 _FEW = 4_096
 """So many different numbers at most are written as a dictionary."""
-_ID_CHARACTERS = 10
-_ID_ALPHABET = b"abcdefghijklmnopqrstuvwxyz234567"
+_ID = "t"
+"""What an id begins with; 12 hexadecimal digits follow."""
+_ID_CHARACTERS = 13
+_HEXADECIMAL = b"0123456789abcdef"
 _NOTHING = -128
 """The exponent that stands for NaN."""
 _LONGEST_POWER = 120
@@ -95,20 +97,18 @@ def encode_numbers(key: str, values: pd.Series, *, exact: bool) -> Column:
 
 
 def encode_ids(key: str, values: pd.Series) -> Column:
-    """Ids as `integrator.site.ids` makes them, 50 bits each; where one is none, as texts."""
+    """Ids as `integrator.site.ids` makes them, 48 bits each; where one is none, as texts."""
     texts = values.to_numpy(dtype=object)
-    if not all(len(text) == _ID_CHARACTERS and text.isascii() for text in texts):
+    if not all(len(text) == _ID_CHARACTERS and text.startswith(_ID) and text.isascii() for text in texts):
         return encode_texts(key, values)
     letters = np.frombuffer("".join(texts).encode(), dtype=np.uint8).reshape(-1, _ID_CHARACTERS)
     table = np.full(256, 255, dtype=np.uint8)
-    table[np.frombuffer(_ID_ALPHABET, dtype=np.uint8)] = np.arange(32)
-    digits = table[letters]
-    if (digits > 31).any():  # noqa: PLR2004  # five bits
+    table[np.frombuffer(_HEXADECIMAL, dtype=np.uint8)] = np.arange(16)
+    digits = table[letters[:, len(_ID) :]]
+    if (digits == 255).any():  # noqa: PLR2004  # no digit
         return encode_texts(key, values)
-    bits = np.zeros(len(texts), dtype=np.uint64)
-    for index in range(_ID_CHARACTERS):
-        bits = bits << np.uint64(5) | digits[:, index].astype(np.uint64)
-    return Column(key, "ids", _planes(bits, 7))
+    octets = digits[:, 0::2] << 4 | digits[:, 1::2]
+    return Column(key, "ids", np.ascontiguousarray(octets[:, ::-1].T))  # the lowest first
 
 
 def encode_places(places: npt.NDArray[np.intp]) -> Column:

@@ -1,0 +1,120 @@
+"""The explorer's pivot: its numbers, and colours only where a difference is known."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from selenium.webdriver.common.by import By
+
+from tests.site.explorer import Browser, Built, build, click, digits, download, ids, open_page, pivot_cells
+from tests.site.synthetic import lab
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    folder = tmp_path_factory.mktemp("explore")
+    site = build(folder, lab(machines=6, models=5, rows=720), lab(machines=5, models=5, rows=100, campaign=1))
+    return (folder / "explore.html").as_uri(), site.frame
+
+
+@pytest.mark.parametrize("how", ["best", "median", "geomean"])
+@pytest.mark.parametrize(("measure", "lower"), [("latency_ms", True), ("throughput_fps", False)])
+def test_pivots(window: Browser, small: Built, how: str, measure: str, lower: bool) -> None:
+    address, frame = small
+    open_page(window, f"{address}#view=pivot&measure={measure}&agg={how}&scenario=%2Bsync&base=none")
+    own = frame[(frame["scenario"] == "sync") & frame["rank_ok"]]
+    groups = own.groupby(["model", "machine"])[measure]
+    values = {
+        "best": groups.min() if lower else groups.max(),
+        "median": groups.median(),
+        "geomean": groups.apply(lambda each: float(np.exp(np.log(each).mean()))),
+    }[how]
+    cells = pivot_cells(window)
+    assert set(cells) == set(frame[["model", "machine"]].itertuples(index=False, name=None))
+    for place, value in values.items():
+        assert digits(cells[place]["text"]) == pytest.approx(value, rel=0.006)
+        assert "better" not in cells[place]["style"]
+        assert "worse" not in cells[place]["style"]
+    for model, group in values.groupby("model"):
+        best = group.idxmin() if lower else group.idxmax()
+        assert [place for place in group.index if cells[place]["best"]] == [best], model
+
+
+def test_colours_only_what_is_known_to_differ(window: Browser, small: Built) -> None:
+    address, frame = small
+    where = "precision=%2BFP32&scenario=%2Bsync&batch=%2B1"
+    open_page(window, f"{address}#view=pivot&measure=latency_ms&base=machine:nuc-13&{where}")
+    own = frame[(frame["precision"] == "FP32") & (frame["scenario"] == "sync") & (frame["batch"] == 1)]
+    cells = pivot_cells(window)
+    seen = set()
+    for place, group in own.groupby(["model", "machine"]):
+        cell = cells[place]
+        assert len(group) == 1
+        row = group.iloc[0]
+        base = own[(own["model"] == row["model"]) & (own["machine"] == "nuc-13")].iloc[0]
+        if row["status"] == "not_run":
+            assert cell["text"].startswith("·")
+            continue
+        if row["status"] != "ok":
+            assert cell["text"].startswith("✗")
+            assert row["status"].replace("_", " ") in cell["text"]
+            continue
+        assert cell["link"] == row["row"]
+        speed = base["latency_ms"] / row["latency_ms"]
+        apart = (
+            row["latency_low_ms"] > base["latency_high_ms"] or row["latency_high_ms"] < base["latency_low_ms"]
+        )
+        known = apart and not 1 / 1.02 <= speed <= 1.02 and bool(row["rank_ok"] and base["rank_ok"])
+        expected = ("better" if speed > 1 else "worse") if known else "none"
+        style = "better" if "better" in cell["style"] else "worse" if "worse" in cell["style"] else "none"
+        assert style == expected, (place, cell)
+        if not row["rank_ok"]:
+            assert row["verdict"] in cell["text"]
+            assert not cell["best"]
+        seen.add(expected)
+    assert seen == {"better", "worse", "none"}
+
+
+def test_a_baseline_that_is_filtered_away_is_still_one(window: Browser, small: Built) -> None:
+    address, _ = small
+    where = "machine=%2Bedge-n100&view=pivot&measure=latency_ms&base=machine:xeon-8480&scenario=%2Bsync"
+    open_page(window, f"{address}#{where}&precision=%2BFP32&batch=%2B1")
+    styles = [cell["style"] for cell in pivot_cells(window).values()]
+    assert any("worse-5" in style for style in styles)
+
+
+def test_a_cell_of_several_tests_leads_to_them(window: Browser, small: Built) -> None:
+    address, frame = small
+    open_page(window, f"{address}#view=pivot&agg=median&scenario=%2Basync&base=none")
+    model, machine = next(place for place, cell in pivot_cells(window).items() if cell["text"][0].isdigit())
+    click(window, window.find_element(By.CSS_SELECTOR, "table.pivot tbody td.number a"))
+    own = frame[(frame["scenario"] == "async") & (frame["machine"] == machine)]
+    expected = own[own["model"] == model]
+    assert set(ids(window)) == set(expected["row"])
+
+
+def test_downloads_the_pivot(window: Browser, small: Built, downloads: Path) -> None:
+    address, _ = small
+    open_page(window, f"{address}#view=pivot&scenario=%2Bsync&batch=%2B1&precision=%2BFP32")
+    cells = pivot_cells(window)
+    lines = list(csv.DictReader(io.StringIO(download(window, downloads, "csv"))))
+    assert {line["model"] for line in lines} == {model for model, _ in cells}
+    for line in lines:
+        for machine, value in line.items():
+            if machine == "model":
+                continue
+            cell = cells[line["model"], machine]
+            if cell["text"].startswith("✗"):
+                assert value.split(":")[0] in cell["text"]
+            elif not cell["text"].startswith("·"):
+                assert digits(cell["text"]) == pytest.approx(float(value), rel=0.006)
+    content = json.loads(download(window, downloads, "json"))
+    assert content["measure"] == "throughput_fps"
+    assert len(content["cells"]) == len(cells)
