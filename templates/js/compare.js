@@ -75,12 +75,15 @@
 
   function heading({ key, heading: words, number }, { sort, dir }) {
     const active = sort === key;
+    const names = slices.names(found.a, found.b);
+    const name = names.every((each) => each.length <= 24) ? { a: names[0], b: names[1] }[key] : undefined;
     const sortBy = () => {
       state.set({ sort: key, dir: active && dir === "asc" ? "desc" : "asc", p: "1" });
       section.querySelector(`th[data-key="${key}"] button`).focus();
     };
     return el("th", { scope: "col", class: number ? "number" : null, dataset: { key }, "aria-sort": active ? (dir === "desc" ? "descending" : "ascending") : null },
       el("button", { type: "button", onclick: sortBy }, words),
+      name ? el("span", { class: "unit" }, el("bdi", {}, name)) : null,
       key === "a" || key === "b" ? el("span", { class: "unit" }, `[${view.units[found.measure]}]`) : null,
       key === "ratio" ? el("span", { class: "unit" }, "95 % interval") : null);
   }
@@ -189,6 +192,7 @@
     form.elements.namedItem("m").value = measure;
     place("notes").replaceChildren(...now.notes.map((note) => el("p", { class: "notice" }, note)));
     place("headline").setAttribute("aria-busy", "true");
+    if (!found) place("headline").replaceChildren(el("p", { class: "empty" }, "Comparing …"));
     try {
       const result = await slices.compare(now.a, now.b, measure);
       if (mine !== turn) return;

@@ -42,7 +42,8 @@ class Cell:
     coverage: str
     title: str
     """Everything in words."""
-    hatched: bool
+    hatched: str
+    """Why it is to be read with care; empty where nothing is against it."""
     href: str
 
 
@@ -96,7 +97,7 @@ def cell_of(pair: Pair, one: str, other: str) -> Cell:
     href = f"compare.html#{urlencode({'a': other, 'b': one})}"
     if pair.ratio is None:
         words = "nothing in common that is ok and valid on both"
-        return Cell("", "", "", f"0/{pair.of}", f"{one} by {other}: {words}", hatched=False, href=href)
+        return Cell("", "", "", f"0/{pair.of}", f"{one} by {other}: {words}", hatched="", href=href)
     number = format_number(pair.ratio)
     between = (
         f"{format_number(pair.interval.low)} to {format_number(pair.interval.high)}"
@@ -115,7 +116,7 @@ def cell_of(pair: Pair, one: str, other: str) -> Cell:
         colour=_colour(pair.outcome, pair.ratio),
         coverage=f"{pair.known}/{pair.of}",
         title="; ".join(filter(None, parts)),
-        hatched=bool(pair.hatched),
+        hatched=pair.hatched,
         href=href,
     )
 
