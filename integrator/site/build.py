@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 from integrator.resources import find
+from integrator.site.cells import clean_text
 from integrator.site.charts.draw import draw
 from integrator.site.downloads.inventory import SUMS, files_in, sums
 from integrator.site.files import FILES
@@ -46,7 +47,7 @@ def build_site(target: Path, campaigns: Sequence[CampaignResults]) -> Path:
             f"{target}: there is something here that fleetmark did not build", advice="Choose another folder."
         )
     newest_first = sorted(campaigns, key=lambda each: (each.facts.created_at, each.facts.id), reverse=True)
-    site = Site(tuple(replace(each, raw_names=_publishable(each)) for each in newest_first))
+    site = Site(tuple(map(_ready, newest_first)))
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
         staged, previous = Path(temporary) / "new", Path(temporary) / "previous"
@@ -100,6 +101,19 @@ def _write_pages(folder: Path, site: Site) -> None:
 def _put(file: Path, content: bytes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)
+
+
+def _ready(campaign: CampaignResults) -> CampaignResults:
+    """As the pages take it: names and words as they are drawn, and the raw results that can be published."""
+    return replace(
+        campaign,
+        raw_names=_publishable(campaign),
+        tasks={clean_text(model): clean_text(task) for model, task in campaign.tasks.items()},
+        offers={
+            clean_text(machine): replace(offer, currency=clean_text(offer.currency))
+            for machine, offer in campaign.offers.items()
+        },
+    )
 
 
 def _publishable(campaign: CampaignResults) -> dict[str, tuple[str, ...]]:

@@ -98,7 +98,7 @@ def format_number(value: float) -> str:
         return "0"
     if not _SMALLEST_PLAIN <= abs(value) < _LARGEST_PLAIN:
         return f"{value:.2e}"
-    exponent = math.floor(math.log10(abs(float(f"{value:.2e}"))))
+    exponent = int(f"{value:.2e}".rpartition("e")[2])  # of the rounded number: 999.9 is 1.00e+03
     return f"{round(value, 2 - exponent):,.{max(0, 2 - exponent)}f}"
 
 

@@ -1,7 +1,7 @@
 """What the results site shows, as plain values: no HTML, no files.
 
 `view_of` turns the merged table, the machines' descriptions and the facts of the campaign into a `View`.
-Pages draw a view; `as_json` gives its numbers in full to whoever wants to compute with them.
+Pages draw a view.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from pandas import DataFrame
 
@@ -33,7 +33,7 @@ from protocol.machine import MachineDescription
 from protocol.release import short_version
 from protocol.result import Status
 
-__all__ = ["CampaignFacts", "Summary", "View", "as_json", "rows_of", "view_of"]
+__all__ = ["CampaignFacts", "Summary", "View", "rows_of", "view_of"]
 
 _MOST_REJECTED = 100
 _FLOATING = {"f32", "f16", "bf16"}
@@ -145,28 +145,6 @@ def rows_of(
     anchors: set[str] = set()
     raw = _raw_by_test(raw_files or {}, raw_folder)
     return tuple(_row(record, anchors, raw) for record in _records(table))
-
-
-def as_json(view: View) -> dict[str, object]:
-    """The view as JSON values: every number in full, null where there is none."""
-    return {
-        "schema_version": 1,
-        "campaign": {
-            "id": clean_text(view.campaign.id),
-            "title": clean_text(view.campaign.title),
-            "created_at": view.campaign.created_at.isoformat(),
-            "complete": view.campaign.complete,
-        },
-        "summary": asdict(view.summary),
-        "columns": [asdict(column) for column in COLUMNS],
-        "machines": [asdict(machine) for machine in view.machines],
-        "rejected": [asdict(file) for file in view.rejected],
-        "rejected_more": view.rejected_more,
-        "rows": [
-            {**row.values, "raw": [{"run": file.run, "href": file.href} for file in row.raw]}
-            for row in view.rows
-        ],
-    }
 
 
 def _groups(rows: Sequence[Row]) -> tuple[Group, ...]:

@@ -10,7 +10,8 @@ from integrator.site.cells import format_number
 __all__ = ["exact_numbers", "format_counts", "format_intervals", "format_numbers"]
 
 _Values = npt.NDArray[np.float64]
-_SMALL, _LARGE = 1e-3, 1e3
+_SMALL, _LARGE = 1e-3, 1e9
+_ALONE = -99
 _PLACES = ("%.0f", "%.1f", "%.2f", "%.3f", "%.4f", "%.5f")
 
 
@@ -20,11 +21,15 @@ def format_numbers(values: _Values) -> list[str]:
     with np.errstate(divide="ignore", invalid="ignore"):
         exponents = np.floor(np.log10(size))
         leading = size / 10.0 ** (exponents - 2)
-        # Near a power of ten, thousands, and where powers of ten are written: one by one.
+        # Near a power of ten, and where powers of ten are written: one by one.
         plain = (size >= _SMALL) & (size < _LARGE) & (leading > 100.001) & (leading < 999.4)  # noqa: PLR2004
-    places = np.where(plain, 2 - np.nan_to_num(exponents), -1).astype(int)
+    places = np.where(plain, 2 - np.nan_to_num(exponents), _ALONE).astype(int)
     return [
-        _PLACES[place] % value if place >= 0 else _one(value)
+        _PLACES[place] % value
+        if place >= 0
+        else _one(value)
+        if place == _ALONE
+        else f"{round(value, place):,.0f}"
         for value, place in zip(values.tolist(), places.tolist(), strict=True)
     ]
 

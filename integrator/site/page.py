@@ -12,6 +12,7 @@ from integrator.site.cells import clean_text
 from integrator.site.frame import tidy
 from integrator.site.history.timeline import Timeline, timeline_of
 from integrator.site.source import CampaignFacts, CampaignResults
+from integrator.site.tests import TestText, test_texts
 
 __all__ = ["Asset", "Page", "Site"]
 
@@ -70,6 +71,11 @@ class Site:
     def frame(self) -> pd.DataFrame:
         """That of the newest campaign."""
         return self.frames[self.facts.id]
+
+    @cached_property
+    def tests(self) -> list[TestText]:
+        """The rows of the frame as texts, at the same places."""
+        return test_texts(self.frame)
 
     @cached_property
     def timeline(self) -> Timeline:

@@ -163,6 +163,7 @@
       value: rows.number(column, i),
       interval: ends.map((end) => rows.number(end, i)),
       state: state(rows, i),
+      reason: rows.text("reason", i),
       ok: rows.text("status", i) === "ok",
       counted: rows.number("rank_ok", i) === 1,
       runs: runs.get(rows.text("row", i))?.[measure] ?? [],

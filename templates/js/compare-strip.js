@@ -67,7 +67,7 @@
       mean ? el("rect", { class: "span", x: x(mean[0]), y: TOP - 8, width: Math.max(1, x(mean[1]) - x(mean[0])), height: height - TOP + 8 }, el("title", {}, "the 95 % interval of the mean over the models")) : null,
       ticks(low, high, x).map((value) => [
         el("line", { class: value === 1 ? "one" : "grid", x1: x(value), x2: x(value), y1: TOP - 8, y2: height }),
-        el("text", { x: x(value), y: TOP - 13, "text-anchor": "middle" }, `${number(value)}`),
+        el("text", { x: x(value), y: TOP - 13, "text-anchor": "middle" }, String(Number(value.toPrecision(3)))),
       ]),
       x(1) - left > 110 ? el("text", { x: x(1) - 8, y: 12, "text-anchor": "end" }, up ? "← A is faster" : "← B is faster") : null,
       width - x(1) > 110 ? el("text", { x: x(1) + 8, y: 12 }, up ? "B is faster →" : "A is faster →") : null,

@@ -6,11 +6,18 @@
   const { el, number, exact } = fleetmark;
   const LEVELS = [1.1, 1.5, 3]; // as integrator/site/pages/compare.py
   const MOST_LABELS = 3;
+  const MOST_REASONS = 6;
 
   const signs = { faster: "▲", slower: "▼", equivalent: "=", inconclusive: "~" };
   const units = { latency: "ms", throughput: "FPS" };
   const plural = (count, word) => `${count.toLocaleString("en-US")} ${word}${count === 1 ? "" : "s"}`;
-  const between = ([low, high]) => `${number(low)} to ${number(high)}`;
+
+  // Both ends, with as many digits as tell them apart.
+  function between([low, high]) {
+    if (number(low) !== number(high)) return `${number(low)} to ${number(high)}`;
+    const digits = [4, 5, 6].find((count) => low.toPrecision(count) !== high.toPrecision(count));
+    return digits ? `${low.toPrecision(digits)} to ${high.toPrecision(digits)}` : `${number(low)} to ${number(high)}`;
+  }
 
   // A class of the style sheet: the further from 1, the stronger.
   function colour(outcome, ratio) {
@@ -53,17 +60,23 @@
       el("li", {}, el("b", {}, counted.filter((pair) => pair.outcome === outcome).length.toLocaleString("en-US")), el("span", { "aria-hidden": "true" }, `${signs[outcome]} `), text)));
   }
 
+  function why(pair) {
+    if (pair.counted) return pair.reason;
+    const states = [["A", pair.a], ["B", pair.b]].filter(([, side]) => !side.counted);
+    if (states.length === 2 && pair.a.state === pair.b.state) return `${pair.a.state} on both`;
+    return states.map(([letter, side]) => `${side.state} on ${letter}`).join(" and ");
+  }
+
   // What the mean is not of, and why.
   function leftOut(found) {
     const reasons = new Map();
-    for (const pair of found.pairs) {
-      if (pair.counted && pair.ratio !== null) continue;
-      const why = pair.counted ? pair.reason : `${pair.a.state} on A, ${pair.b.state} on B`;
-      reasons.set(why, (reasons.get(why) ?? 0) + 1);
-    }
-    const total = [...reasons.values()].reduce((sum, count) => sum + count, 0);
+    const out = found.pairs.filter((pair) => !pair.counted || pair.ratio === null);
+    for (const pair of out) reasons.set(why(pair), (reasons.get(why(pair)) ?? 0) + 1);
+    const ordered = [...reasons].sort((one, other) => other[1] - one[1]);
+    const rest = ordered.slice(MOST_REASONS).reduce((sum, [, count]) => sum + count, 0);
+    const words = ordered.slice(0, MOST_REASONS).map(([text, count]) => `${count} ${text}`);
     const items = [];
-    if (total) items.push(`${plural(total, "configuration")} not counted: ${[...reasons].sort((one, other) => other[1] - one[1]).map(([why, count]) => `${count} ${why}`).join("; ")}.`);
+    if (out.length) items.push(`${plural(out.length, "configuration")} not counted: ${words.join("; ")}${rest ? `; ${rest} for other reasons` : ""}.`);
     if (found.only.a) items.push(`${plural(found.only.a, "configuration")} planned for A alone.`);
     if (found.only.b) items.push(`${plural(found.only.b, "configuration")} planned for B alone.`);
     return items.length ? el("ul", { class: "out" }, items.map((text) => el("li", {}, text))) : null;
@@ -96,7 +109,7 @@
   }
 
   function value(side, campaign, measure) {
-    if (!side.ok) return el("span", { class: "tag bad" }, el("span", { "aria-hidden": "true" }, "✕ "), side.state);
+    if (!side.ok) return el("span", { class: "tag bad", title: side.reason }, el("span", { "aria-hidden": "true" }, "✕ "), side.state);
     const [low, high] = side.interval;
     const title = `${exact(side.value, units[measure])}${Number.isNaN(low) || Number.isNaN(high) ? "" : `; 95 % interval ${exact(low)} to ${exact(high)}`}`;
     return el("a", { href: fleetmark.root + side.href, title, dataset: { row: side.row, campaign } }, number(side.value));
@@ -127,7 +140,7 @@
       el("td", { class: "number", "data-heading": heading("B") }, value(pair.b, found.b.campaign, found.measure)),
       ratioCell(pair),
       verdictCell(pair),
-      el("td", { class: "differing", "data-heading": "beside" }, badge(pair.badge)));
+      el("td", { class: "differing", "data-heading": "comparability" }, badge(pair.badge)));
   }
 
   fleetmark.compareView = { headline, differences, row, units, plural, between, speed };

@@ -6,7 +6,8 @@
   const { el, slices, compareView: view } = fleetmark;
   const section = document.querySelector("section.compare");
   const form = section.querySelector("form.sides");
-  const PAGE = 100;
+  // Cards on a phone are tall.
+  const PAGE = window.matchMedia("(max-width: 48rem)").matches ? 20 : 50;
   const OUTCOMES = ["faster", "slower", "equivalent", "inconclusive"];
   const place = (id) => document.getElementById(id);
 
@@ -32,7 +33,7 @@
     { key: "b", heading: "B", number: true, of: (pair) => (pair.b.ok ? missingLast(pair.b.value) : null) },
     { key: "ratio", heading: "ratio B ÷ A", number: true, of: (pair) => pair.ratio },
     { key: "verdict", heading: "B by A", of: (pair) => (pair.counted ? OUTCOMES.indexOf(pair.outcome) : null) },
-    { key: "badge", heading: "beside", of: (pair) => pair.badge },
+    { key: "badge", heading: "comparability", of: (pair) => pair.badge },
   ];
 
   const option = (value, words) => el("option", { value }, words);
@@ -141,7 +142,7 @@
       a: pair.a.ok ? pair.a.value : null, b: pair.b.ok ? pair.b.value : null,
       ratio: pair.ratio, ratio_low: pair.interval?.[0] ?? null, ratio_high: pair.interval?.[1] ?? null,
       outcome: pair.outcome, reason: pair.reason, counted: pair.counted ? "yes" : "no",
-      state_a: pair.a.state, state_b: pair.b.state, runs_a: pair.a.runs.length, runs_b: pair.b.runs.length, beside: pair.badge,
+      state_a: pair.a.state, state_b: pair.b.state, runs_a: pair.a.runs.length, runs_b: pair.b.runs.length, comparability: pair.badge,
     }));
     return { a: list(found.a), b: list(found.b), rows };
   }
@@ -163,7 +164,7 @@
       return;
     }
     const unit = found.measure === "latency" ? "latency_ms" : "throughput_fps";
-    const keys = ["model", "setting", "configuration", "a", "b", "ratio", "ratio_low", "ratio_high", "outcome", "reason", "counted", "state_a", "state_b", "runs_a", "runs_b", "beside"];
+    const keys = ["model", "setting", "configuration", "a", "b", "ratio", "ratio_low", "ratio_high", "outcome", "reason", "counted", "state_a", "state_b", "runs_a", "runs_b", "comparability"];
     const titles = ["machine_a", "campaign_a", "openvino_a", "machine_b", "campaign_b", "openvino_b", ...keys.map((key) => (key === "a" || key === "b" ? `${unit}_${key}` : key))];
     const sides = [a.machine, a.campaign, a.openvino, b.machine, b.campaign, b.openvino];
     const lines = [titles, ...rows.map((row) => [...sides, ...keys.map((key) => row[key])])];

@@ -80,13 +80,16 @@
       ? [{ label: `run ${detail.runs.run[i] + 1}`, quantiles, summary: `median ${number(detail.runs.median_ms[i])} ms, ${count(detail.runs.iterations[i])} inferences` }]
       : []);
     if (percentiles.length === 0 && runs.length === 0) return null;
+    const upper = (key) => key.replace("_ms", "_high_ms");
+    const bounded = percentiles.some(([, key]) => known(cell.number(upper(key))));
     const place = el("div", { class: "chart" });
     return section("distribution", "Distribution",
       runs.length > 0 && place,
       runs.length > 0 && el("p", { class: "lead" }, `How large a share of the inferences took at most so long. Each line is one of ${runs.length} ${runs.length === 1 ? "run" : "runs"}; the upright line is the median, the band its 95 % interval.`),
-      percentiles.length > 0 && table("Percentiles of the latency of all inferences", [{ words: "of all inferences", class: "" }, { words: "ms", class: "number" }],
+      percentiles.length > 0 && table("Percentiles of the latency of all inferences", [{ words: "of all inferences", class: "" }, { words: "ms", class: "number" }, ...(bounded ? [{ words: ["at most, ms", el("span", { class: "unit" }, "upper end of its 95 % interval")], class: "number" }] : [])],
         percentiles.map(([heading, key]) => el("tr", {}, el("th", { scope: "row" }, heading),
-          el("td", { class: "number" }, known(cell.number(key)) ? figure(cell.number(key), "ms") : el("span", { class: "note" }, cell.note(key))))), "narrow"),
+          el("td", { class: "number" }, known(cell.number(key)) ? figure(cell.number(key), "ms") : el("span", { class: "note" }, cell.note(key))),
+          bounded && el("td", { class: "number" }, known(cell.number(upper(key))) ? figure(cell.number(upper(key)), "ms") : el("span", { class: "note" }, cell.note(upper(key)))))), "narrow"),
       runs.length > 0 && draw(place, () => fleetmark.ecdf({
         runs, shares: texts.shares, width: Math.max(260, Math.round(place.clientWidth)),
         value: cell.number("latency_ms"), low: cell.number("latency_low_ms"), high: cell.number("latency_high_ms"),
@@ -104,17 +107,32 @@
     return null;
   }
 
+  function outcome(status) {
+    if (status === "ok") return "ok";
+    if (status === "not_run") return el("span", { class: "soft" }, "· not run");
+    return el("span", { class: "tag bad" }, el("span", { "aria-hidden": "true" }, "✕ "), words(status));
+  }
+
+  // How far a run is from the test's value, in per cent with its sign.
+  function beside(share) {
+    const shown = (100 * share).toFixed(Math.abs(share) < 0.1 ? 2 : 1).replace("-", "−");
+    return /[1-9]/.test(shown) && share > 0 ? `+${shown}` : /[1-9]/.test(shown) ? shown : "0";
+  }
+
   function runsTable({ campaign, cell, detail }) {
     const { runs } = detail;
     if (runs.run.length === 0) return section("runs", "Runs", el("p", { class: "empty" }, "No run of this test came back."));
     const some = (key) => runs[key].some((value) => value !== null && value !== "");
     const raw = some("file");
-    const rows = runs.run.map((run, i) => el("tr", { class: runs.status[i] === "ok" ? "" : "failed" },
+    const value = cell.number("latency_ms");
+    const several = runs.median_ms.filter(known).length > 1;
+    const rows = runs.run.map((run, i) => el("tr", { class: ["ok", "not_run"].includes(runs.status[i]) ? "" : "failed" },
       el("th", { scope: "row" }, run + 1),
-      el("td", {}, runs.status[i] === "ok" ? "ok" : el("span", { class: "tag bad" }, `✕ ${words(runs.status[i])}`),
+      el("td", {}, outcome(runs.status[i]),
         runs.reason[i] && el("span", { class: "reason" }, bdi(runs.reason[i]))),
       el("td", { class: "time" }, el("time", { datetime: runs.started_at[i], title: runs.started_at[i] }, runs.started_at[i].slice(0, 19).replace("T", " "))),
       el("td", { class: "number" }, figure(runs.median_ms[i], "ms")),
+      several && el("td", { class: "number soft" }, known(runs.median_ms[i]) ? beside(runs.median_ms[i] / value - 1) : "–"),
       el("td", { class: "number" }, figure(runs.throughput_fps[i], "FPS")),
       el("td", { class: "number" }, count(runs.iterations[i])),
       el("td", { class: "number" }, figure(runs.wall_s[i], "s")),
@@ -122,8 +140,8 @@
       raw && el("td", {}, runs.file[i] && el("a", { href: `${root}data/raw/${campaign.id}/${cell.text("machine")}/${runs.file[i]}`, download: true }, el("span", { "aria-hidden": "true" }, "raw"), el("span", { class: "unseen" }, `raw result of run ${run + 1}`)))));
     const numbers = (name, unit) => ({ words: [name, el("span", { class: "unit" }, unit)], class: "number" });
     return section("runs", "Runs",
-      el("p", { class: "lead" }, "Each run is a process of its own. The test's value is the median of its runs'."),
-      table("The runs of this test", ["run", "status", "started (UTC)", numbers("median", "ms"), numbers("throughput", "FPS"), numbers("inferences", ""), numbers("time", "s"), "stopped", ...(raw ? ["file"] : [])], rows, "runs"));
+      el("p", { class: "lead" }, "Each run is a process of its own. The test’s value is the median of its runs; how far each is off shows what they agree on."),
+      table("The runs of this test", ["run", "status", "started (UTC)", numbers("median", "ms"), ...(several ? [numbers("off by", "%")] : []), numbers("throughput", "FPS"), numbers("inferences", ""), numbers("time", "s"), "stopped", ...(raw ? ["file"] : [])], rows, "runs"));
   }
 
   const SETTING = { weights: "weights", openvino: "OpenVINO", timed_region: "timed region" };

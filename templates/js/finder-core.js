@@ -105,7 +105,7 @@
       case "samples": {
         const [note, i] = fewest(table, HIGH[query.percentile], at);
         const words = /^needs \d+ more$/.test(note) ? `${note} inferences` : note;
-        return { stage, why: `${model}: no ${query.percentile}${words ? `: ${words}` : ""}`, at: i };
+        return { stage, why: `${model}: no ${words ? `${query.percentile}: ${words}` : `upper end of the ${query.percentile} is known`}`, at: i };
       }
       default: {
         const key = HIGH[query.percentile];

@@ -122,8 +122,8 @@
         field("precision", controls.precision),
         field("device", controls.device)),
       el("div", { class: "line" },
-        el("span", { class: "both" }, field("all at most", controls.price), controls.currency),
-        field("all at most", controls.watts, "W"))),
+        el("span", { class: "both" }, field("all machines cost at most", controls.price), controls.currency),
+        field("and draw at most", controls.watts, "W"))),
     el("div", { class: "go" },
       el("button", { type: "submit", class: "main" }, "Find machines"),
       el("button", { type: "reset" }, "Reset"),
@@ -327,7 +327,7 @@
     const rest = good.slice(MOST_SHOWN);
     const line = (answer, index) => answerLine(answer, index, { prices, watts, query, data });
     const body = el("tbody", {}, good.slice(0, MOST_SHOWN).map(line));
-    const more = rest.length && el("button", { type: "button", class: "rest", onclick: ({ target }) => {
+    const more = rest.length > 0 && el("button", { type: "button", class: "rest", onclick: ({ target }) => {
       body.append(...rest.map((answer, index) => line(answer, index + MOST_SHOWN)));
       target.remove();
     } }, `Show ${rest.length} more`);
@@ -346,11 +346,11 @@
     return el("tr", { dataset: { machine: answer.machine } },
       el("td", { class: "rank" }, String(index + 1)),
       el("th", { scope: "row" }, el("a", { href: fleetmark.root + page }, el("bdi", {}, answer.machine))),
-      el("td", { class: "number" }, String(answer.machines),
+      el("td", { class: "number", dataset: { words: "machines" } }, String(answer.machines),
         answer.estimate && el("span", { class: "detail" }, el("span", { class: "tag doubtful" }, "≈ estimate"), `: models take turns; ${answer.apart} with machines of their own`)),
-      el("td", { class: "number", title: `The fullest machine is busy for ${percent(1 - answer.headroom)} of the time, all of them for ${percent(answer.busy)}` }, percent(answer.headroom)),
-      prices && el("td", { class: "number" }, Number.isFinite(answer.price) ? `${number(answer.price)} ${answer.currency}` : "unknown", elsewhere && el("span", { class: "detail" }, "not compared")),
-      watts && el("td", { class: "number" }, Number.isFinite(answer.watts) ? `${number(answer.watts)} W` : "unknown"),
+      el("td", { class: "number", dataset: { words: "free" }, title: `The fullest machine is busy for ${percent(1 - answer.headroom)} of the time, all of them for ${percent(answer.busy)}` }, percent(answer.headroom)),
+      prices && el("td", { class: "number", dataset: { words: "price" } }, Number.isFinite(answer.price) ? `${number(answer.price)} ${answer.currency}` : "unknown", elsewhere && el("span", { class: "detail" }, "not compared")),
+      watts && el("td", { class: "number", dataset: { words: "draws" } }, Number.isFinite(answer.watts) ? `${number(answer.watts)} W` : "unknown"),
       el("td", { class: "rests" }, answer.uses.map((use) => {
         const high = data.table[HIGH[query.percentile]][use.row];
         const held = `at least ${number(use.capacity)} FPS${bounded ? `, ${query.percentile} at most ${number(high)} ms` : ""}`;

@@ -143,7 +143,7 @@
     return el("tr", {},
       el("th", { scope: "row" }, link, ` ${MEASURES[measure].heading}, ${MEASURES[measure].unit}`,
         el("span", { class: "settings" }, el("bdi", {}, tests.label(index)))),
-      across > 1 && el("td", {}, picture(tests, index, measure)),
+      across > 1 && el("td", { class: "picture" }, picture(tests, index, measure)),
       cells);
   }
 
@@ -165,22 +165,32 @@
     return el("div", { class: "scroll history", tabindex: "0", role: "region", "aria-label": `Tests of ${short(machine)} across the campaigns` },
       el("table", {},
         el("caption", { class: "unseen" }, `Tests of ${short(machine)} across the campaigns, the oldest on the left`),
-        el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "test"), across > 1 && el("th", { scope: "col" }, "all campaigns"), heads)),
+        el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "test"), across > 1 && el("th", { scope: "col", class: "picture" }, "all campaigns"), heads)),
         el("tbody", {}, shown.length ? shown.map((index) => row(tests, index, measure))
           : el("tr", {}, el("td", { class: "empty", colspan: across + 2 }, "No test of this machine is like that.")))));
   }
 
+  // Everything that changed in the machine, newest first, behind one line that says how often and what.
   function steps(tests) {
-    return tests.steps.map((step) => el("details", { class: `step${step.otherHardware ? " loud" : ""}` },
-      el("summary", {}, day(names.get(step.before)), " to ", day(names.get(step.after)), ": ",
-        step.otherHardware ? el("strong", { class: "tag bad" }, "other hardware under the same name") : step.differences.map(([label]) => label).join(", ")),
-      el("ul", { class: "news" }, step.differences.map(([label, first, second]) =>
-        el("li", {}, `${label}: `, el("bdi", {}, first), " → ", el("bdi", {}, second))))));
+    if (!tests.steps.length) return null;
+    const labels = [...new Set(tests.steps.flatMap((step) => step.differences.map(([label]) => label)))];
+    const often = tests.steps.length === 1 ? "once" : `${tests.steps.length} times`;
+    const loud = tests.steps.some((step) => step.otherHardware);
+    return el("details", { class: `step${loud ? " loud" : ""}`, open: loud },
+      el("summary", {}, `This machine changed ${often}: ${labels.slice(0, 6).join(", ")}${labels.length > 6 ? ` and ${labels.length - 6} more` : ""}`,
+        loud && [" ", el("strong", { class: "tag bad" }, "other hardware under the same name")]),
+      el("dl", { class: "news" }, [...tests.steps].reverse().map((step) => [
+        el("dt", {}, day(names.get(step.before)), " to ", day(names.get(step.after)), step.otherHardware && el("strong", { class: "tag bad" }, " other hardware")),
+        step.differences.map(([label, first, second]) => el("dd", {}, `${label}: `, el("bdi", {}, first), " → ", el("bdi", {}, second))),
+      ])));
   }
 
   function pager(count, page, pages) {
     if (pages < 2) return null;
-    const go = (to) => { state.set({ page: String(to) }); place.querySelector(".scroll").focus({ preventScroll: false }); };
+    const go = (to) => {
+      turned = true;
+      state.set({ page: String(to) });
+    };
     return el("nav", { class: "pages", "aria-label": "Pages of tests" },
       el("button", { type: "button", disabled: page === 1, onclick: () => go(page - 1) }, "Previous"),
       el("span", {}, `${(page - 1) * PER_PAGE + 1} to ${Math.min(count, page * PER_PAGE)} of ${count.toLocaleString("en-US")}`),
@@ -192,6 +202,7 @@
   }
 
   let turn = 0;
+  let turned = false; // the next table is another page of the same: who turned it goes on there
 
   async function draw() {
     const mine = ++turn;
@@ -215,9 +226,13 @@
     const page = Math.min(pages, Math.max(1, Number.parseInt(chosen.page, 10) || 1));
     const count = `${found.length.toLocaleString("en-US")} of ${tests.count.toLocaleString("en-US")} tests`;
     form.elements.count.value = count;
-    place.replaceChildren(...[steps(tests), table(tests, found.slice((page - 1) * PER_PAGE, page * PER_PAGE), chosen), pager(found.length, page, pages)].flat().filter(Boolean));
+    place.replaceChildren(...[steps(tests), table(tests, found.slice((page - 1) * PER_PAGE, page * PER_PAGE), chosen), pager(found.length, page, pages)].filter(Boolean));
     place.hidden = false;
     document.querySelector("#tests .static").hidden = true;
+    const region = place.querySelector(".history");
+    region.scrollLeft = region.scrollWidth; // the newest campaign first, where not all have room
+    if (turned) region.focus();
+    turned = false;
   }
 
   form.addEventListener("change", (event) => {

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 
 from integrator.resources import find
 from integrator.site.compare.differences import badge, differences
@@ -21,43 +18,34 @@ from tests.unit.test_site_differences import machine
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path("/usr/bin/chromium")
-DRIVER = Path("/usr/bin/chromedriver")
 COUNTS = (1, 2, 3, 4, 5, 6, 8, 12, 33, 40)
 FREEDOMS = 60
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    missing = [str(path) for path in (CHROMIUM, DRIVER) if not path.exists()]
-    if missing:
-        pytest.skip(f"Chromium and chromedriver are not installed: no {' and no '.join(missing)}")
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"):
-        options.add_argument(argument)
-    folder = tmp_path_factory.mktemp("rule")
-    options.add_argument(f"--user-data-dir={folder / 'profile'}")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     script = (find("templates") / "js" / "compare-core.js").read_text(encoding="utf-8")
     content = f"<!doctype html><title>rule</title><script>{script}</script>"
     content += f"<script>window.rule = {json.dumps(rule(COUNTS, FREEDOMS))}</script>"
-    (folder / "page.html").write_text(content, encoding="utf-8")
-    chrome = webdriver.Chrome(options=options, service=Service(executable_path=str(DRIVER)))
-    try:
-        chrome.get((folder / "page.html").as_uri())
-        yield chrome
-    finally:
-        chrome.quit()
+    file = tmp_path_factory.mktemp("rule") / "page.html"
+    file.write_text(content, encoding="utf-8")
+    return file.as_uri()
 
 
-def ask(browser: webdriver.Chrome, script: str, values: object) -> Any:
+@pytest.fixture
+def scripted(window: webdriver.Chrome, page: str) -> webdriver.Chrome:
+    window.get(page)
+    return window
+
+
+def ask(scripted: webdriver.Chrome, script: str, values: object) -> Any:
     """What the script returns for each of the values; numbers that are none in JSON travel as words."""
     text = json.dumps(values).replace("NaN", '"NaN"').replace("Infinity", '"Infinity"')
     body = (
         "const read = (key, value) => value === 'NaN' ? NaN : value === 'Infinity' ? Infinity : value;"
         f"return JSON.stringify(JSON.parse(arguments[0], read).map((value) => {script}));"
     )
-    return json.loads(browser.execute_script(body, text))
+    return json.loads(scripted.execute_script(body, text))
 
 
 def near(value: float | None, other: float | None, tolerance: float = 1e-12) -> bool:
@@ -84,10 +72,10 @@ def samples() -> list[list[list[float]]]:
 
 
 @pytest.mark.parametrize("higher_is_faster", [False, True])
-def test_a_comparison(browser: webdriver.Chrome, *, higher_is_faster: bool) -> None:
+def test_a_comparison(scripted: webdriver.Chrome, *, higher_is_faster: bool) -> None:
     pairs = samples()
     flag = str(higher_is_faster).lower()
-    found = ask(browser, f"fleetmark.comparison.compare(rule, value[0], value[1], {flag})", pairs)
+    found = ask(scripted, f"fleetmark.comparison.compare(rule, value[0], value[1], {flag})", pairs)
     outcomes = set()
     for (first, second), seen in zip(pairs, found, strict=True):
         expected = compare(first, second, higher_is_faster=higher_is_faster)
@@ -103,7 +91,7 @@ def test_a_comparison(browser: webdriver.Chrome, *, higher_is_faster: bool) -> N
     assert len(outcomes) == 6  # every outcome, and each way not to know
 
 
-def test_a_mean(browser: webdriver.Chrome) -> None:
+def test_a_mean(scripted: webdriver.Chrome) -> None:
     random = np.random.default_rng(5)
     cases = []
     for _ in range(200):
@@ -112,8 +100,8 @@ def test_a_mean(browser: webdriver.Chrome) -> None:
             None if random.random() < 0.2 else float(value) for value in np.exp(random.normal(0, 0.5, size))
         ]
         cases.append([ratios, random.integers(0, random.integers(1, 9), size).tolist()])
-    plain = ask(browser, "fleetmark.comparison.meanOfRatios(rule, value[0])", cases)
-    grouped = ask(browser, "fleetmark.comparison.meanByGroup(rule, value[0], value[1])", cases)
+    plain = ask(scripted, "fleetmark.comparison.meanOfRatios(rule, value[0])", cases)
+    grouped = ask(scripted, "fleetmark.comparison.meanByGroup(rule, value[0], value[1])", cases)
     for (ratios, groups), *seen in zip(cases, plain, grouped, strict=True):
         for mean, expected in zip(seen, (mean_of_ratios(ratios), mean_by_group(ratios, groups)), strict=True):
             assert (mean["known"], mean["of"], mean["reason"]) == (
@@ -127,13 +115,13 @@ def test_a_mean(browser: webdriver.Chrome) -> None:
                 assert all(map(near, mean["interval"], expected.interval))
 
 
-def test_students_quantiles_beyond_the_table(browser: webdriver.Chrome) -> None:
+def test_students_quantiles_beyond_the_table(scripted: webdriver.Chrome) -> None:
     freedoms = [1, FREEDOMS, FREEDOMS + 1, 100, 500, 4000]
-    found = ask(browser, "fleetmark.comparison.student(rule, value)", freedoms)
+    found = ask(scripted, "fleetmark.comparison.student(rule, value)", freedoms)
     assert all(near(seen, student(freedom), 1e-6) for freedom, seen in zip(freedoms, found, strict=True))
 
 
-def test_what_differs(browser: webdriver.Chrome) -> None:
+def test_what_differs(scripted: webdriver.Chrome) -> None:
     machines = {
         "plain": machine(kernel="6.1"),
         "newer": machine(kernel="6.8", turbo=True, openvino="2026.1"),
@@ -147,8 +135,8 @@ def test_what_differs(browser: webdriver.Chrome) -> None:
       const found = fleetmark.comparison.differences(window.facts, ["c", value[0]], ["c", value[1]]);
       return { found, badge: fleetmark.comparison.badge(found) };
     })()"""
-    browser.execute_script("window.facts = arguments[0]", shipped)
-    for (one, other), seen in zip(cases, ask(browser, script, cases), strict=True):
+    scripted.execute_script("window.facts = arguments[0]", shipped)
+    for (one, other), seen in zip(cases, ask(scripted, script, cases), strict=True):
         expected = differences(machines.get(one), machines.get(other))
         assert seen["badge"] == badge(expected)
         assert [(each["label"], each["first"], each["second"], each["kind"]) for each in seen["found"]] == [

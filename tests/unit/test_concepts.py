@@ -13,7 +13,7 @@ from typing import Any, get_args
 import pytest
 
 from integrator.columns import COLUMNS
-from integrator.statistics.compare import Comparison, Outcome, compare, geometric_mean
+from integrator.statistics.compare import Comparison, Outcome, compare, geometric_mean, mean_by_group
 from integrator.statistics.evenness import unevenness
 from integrator.statistics.harness import harness_share
 from integrator.statistics.summary import RunSummary, summarise_run, summarise_test
@@ -136,6 +136,8 @@ def comparison(text: str) -> tuple[dict[str, str], dict[str, Any]]:
     if "ratios" in given:
         ratios = [None if word == "unknown" else float(word) for word in given["ratios"].split()]
         result = geometric_mean([Comparison(Outcome.INCONCLUSIVE, "", ratio, None) for ratio in ratios])
+        if "models" in given:
+            result = mean_by_group(ratios, given["models"].split())
     else:
         result = compare(list(numbers(given["first"])), list(numbers(given["second"])))
     low, high = result.interval or (None, None)

@@ -22,11 +22,10 @@ import pytest
 from integrator.rejected import RejectedFiles, Rejection
 from integrator.site.build import build_site
 from integrator.site.cells import clean_text, count_cell, first_words, format_number, number_cell, to_text
-from integrator.site.data import as_json, view_of
+from integrator.site.data import view_of
 from integrator.site.page import Site
 from integrator.site.pages import NAVIGATION, index
 from integrator.site.render import Renderer
-from integrator.statistics.verdict import REASONS
 from protocol.errors import UserError
 
 
@@ -60,7 +59,7 @@ NASTY = [
 def page_of(*rows: dict[str, Any], **settings: Any) -> str:
     """The first page of a campaign with these rows; `settings` are fields of `CampaignResults`."""
     site = Site((sample.results(*rows, **settings),))
-    (page,) = index.pages(site)
+    page = next(iter(index.pages(site)))
     return Renderer(site, NAVIGATION).html(page)
 
 
@@ -71,11 +70,6 @@ def parse(html: str) -> Any:
 
 def text_of(element: Any) -> str:
     return "".join(element.itertext())
-
-
-def body_rows(tree: Any) -> list[Any]:
-    table = next(element for element in tree.iter(f"{HTML}table") if element.get("id") == "all")
-    return [row for row in table.find(f"{HTML}tbody") if row.get("data-status")]
 
 
 def check_tables(tree: Any) -> None:
@@ -95,12 +89,9 @@ def test_sample_page_is_html5_and_whole() -> None:
     tree = parse(page_of(*rows, machines=sample.sample_machines(), facts=sample.campaign(complete=False)))
     check_tables(tree)
     text = re.sub(r"\s+", " ", text_of(tree))
-    assert len(body_rows(tree)) == len(rows) == 30
     for reason in sample.FAILURES.values():
-        assert re.sub(r"\s+", " ", reason).strip() in text
+        assert first_words(reason, 80).removesuffix(" …") in text
     assert "partial: 29 of 30 tests" in text
-    assert "no description of this machine has arrived" in text
-    assert "cpufreq is not there" in text
     ids = [element.get("id") for element in tree.iter() if element.get("id")]
     assert len(ids) == len(set(ids))
     for element in tree.iter():
@@ -109,35 +100,6 @@ def test_sample_page_is_html5_and_whole() -> None:
             assert href[1:] in ids
         if label := element.get("aria-labelledby"):
             assert label in ids
-
-
-def test_row_carries_status_reason_verdict_and_note() -> None:
-    tree = parse(
-        page_of(
-            sample.row(verdict="noisy", verdict_reasons="other load: 2 cores"),
-            sample.failure("out_of_memory", "cannot allocate", latency_ms=3.21),
-        )
-    )
-    good, bad = (text_of(row) for row in body_rows(tree))
-    assert "noisy" in good
-    assert "other load: 2 cores" in good
-    assert "needs 512 more" in good
-    assert "14.2" in good
-    assert "out of memory" in bad
-    assert "cannot allocate" in bad
-    assert "3.21" in bad  # numbers of the runs that went well
-
-
-def test_reasons_of_a_verdict_come_with_meaning_and_advice() -> None:
-    """In elements that open without scripts; a remark on a valid row, too."""
-    for verdict, reasons in (("noisy", ["drift", "other_load"]), ("valid", ["harness_cost"])):
-        page = page_of(sample.row(verdict=verdict, verdict_reasons=" ".join(reasons)))
-        (row,) = body_rows(parse(page))
-        (opened,) = row.iter(f"{HTML}details")
-        assert text_of(opened[0]) == ", ".join(name.replace("_", " ") for name in reasons)
-        for name in reasons:
-            assert REASONS[name].meaning in text_of(opened)
-            assert REASONS[name].advice in text_of(opened)
 
 
 def test_intervals_stand_below_their_values() -> None:
@@ -149,8 +111,6 @@ def test_intervals_stand_below_their_values() -> None:
     assert (latency.text, latency.detail) == ("14.2", "14.1 to 14.4")
     assert latency.exact == "14.2345678 ms; 95 % interval 14.11119 ms to 14.4 ms"
     assert throughput.detail == "69.1 to 70.3"
-    rows: Any = as_json(view)["rows"]
-    assert {key: rows[0][key] for key in ends} == ends
 
 
 def test_a_missing_interval_says_what_is_missing() -> None:
@@ -159,26 +119,6 @@ def test_a_missing_interval_says_what_is_missing() -> None:
     assert row.cells["latency_ms"].exact == "14.2345678 ms; 95 % interval: needs 1 more run"
     assert row.cells["latency_ms"].detail == ""
     assert row.cells["throughput_fps"].exact == "69.4444 FPS"
-
-
-@pytest.mark.parametrize(
-    ("key", "usual", "other"),
-    [
-        ("settings", math.nan, "pinning=no"),
-        ("timed_region", "inference", "with_input_copy"),
-        ("energy_mj_per_inference", math.nan, 50.0),
-        ("stopped", math.nan, "7 precise, 3 time"),
-        ("harness_percent", math.nan, 0.5),
-    ],
-)
-def test_a_column_is_there_where_some_test_differs(key: str, usual: object, other: object) -> None:
-    def headings(*values: object) -> list[Any]:
-        tree = parse(page_of(*[sample.row(**{key: value}) for value in values]))
-        check_tables(tree)
-        return [element for element in tree.iter(f"{HTML}th") if element.get("data-key") == key]
-
-    assert headings(usual, usual) == []
-    assert len(headings(usual, other)) == 1
 
 
 def test_the_best_names_all_that_was_set() -> None:
@@ -204,9 +144,9 @@ def test_text_from_a_machine_stays_text(text: str) -> None:
     assert {text_of(script) for script in tree.iter(f"{HTML}script")} == {""}
     assert not [name for element in tree.iter() for name in element.attrib if name.startswith("on")]
     assert "49{%" not in html
-    first, second = body_rows(tree)
-    assert text in text_of(first)
-    assert text in text_of(second)
+    for section in ("answer", "boards", "coverage"):
+        (found,) = (element for element in tree.iter(f"{HTML}section") if element.get("id") == section)
+        assert text in text_of(found)
     assert text in text_of(tree.find(f".//{HTML}title"))
     # Wherever it is drawn it is isolated, so that it cannot reverse what stands beside it.
     holders = [
@@ -235,19 +175,9 @@ def test_without_rejected_files_there_is_no_word_of_them() -> None:
     assert "ejected" not in page_of(sample.row())
 
 
-def test_long_reason_is_there_in_full_and_folded() -> None:
-    reason = "word " * 1999 + "last!"
-    assert len(reason) == 10_000
-    (row,) = body_rows(parse(page_of(sample.failure("failed", reason))))
-    details = row.find(f".//{HTML}details")
-    assert reason in text_of(details)
-    assert len(text_of(details.find(f"{HTML}summary"))) < 100
-
-
 def test_control_characters_are_shown_and_do_not_break_the_page() -> None:
     reason = "\x1b[31mred\x00 \ud800 \uffff \U0001fffe \x9b end"
-    (row,) = body_rows(parse(page_of(sample.failure("crashed", reason))))
-    assert "␛[31mred␀" in text_of(row)
+    assert "␛[31mred␀" in text_of(parse(page_of(sample.failure("crashed", reason))))
 
 
 @pytest.mark.parametrize(
@@ -265,7 +195,9 @@ def test_edges_still_make_a_page(rows: list[dict[str, Any]]) -> None:
     for complete in (True, False):
         tree = parse(page_of(*rows, facts=sample.campaign(complete=complete)))
         check_tables(tree)
-        assert len(body_rows(tree)) == len(rows)
+        assert {"answer", "find", "boards", "changed", "coverage"} <= {
+            element.get("id") for element in tree.iter(f"{HTML}section")
+        }
         text = text_of(tree)
         assert "nan" not in text.lower().replace("finance", "")
         assert "None" not in text
@@ -386,10 +318,8 @@ def test_build_writes_the_whole_site(tmp_path: Path) -> None:
     } <= files
     tree = parse(page.read_text("utf-8"))
     links = {element.get("href") or element.get("src") for element in tree.iter()} - {None}
-    later = {"method.html", "feed.xml", "data/index.html"}
-    local = {link for link in links if not link.startswith(("#", "data:"))} - later
-    assert len([link for link in local if link.startswith("data/raw/")]) == 48
-    assert local <= files
+    local = {link.partition("#")[0] for link in links if not link.startswith(("#", "data:"))}
+    assert {link for link in local - files if not link.startswith(("machines/", "method"))} == set()
     assert sorted(os.listdir(tmp_path)) == ["raw", "site"]  # noqa: PTH208
     data = json.loads((site / "data" / "results.json").read_text())
     assert (
@@ -464,16 +394,7 @@ def test_only_raw_results_are_published(tmp_path: Path) -> None:
     (raw / "linked").symlink_to(raw / "nuc-13")
     names = dict.fromkeys(("nuc-13", "linked", "Not A Machine"), ("t1.0.json.gz", "t1.1.json.gz"))
     site = build_in(tmp_path / "site", raw=raw, raw_names=names).parent
-    assert [path.relative_to(site / "data/raw") for path in (site / "data/raw").rglob("*.*")] == [
-        Path("weekend/nuc-13/t1.0.json.gz")
+    assert sorted(str(path.relative_to(site / "data/raw")) for path in (site / "data/raw").rglob("*.*")) == [
+        "weekend/nuc-13/index.html",
+        "weekend/nuc-13/t1.0.json.gz",
     ]
-    assert (site / "index.html").read_text().count("data/raw/weekend/nuc-13/") == 1
-
-
-def test_json_is_plain() -> None:
-    view = view_of(
-        sample.table(*sample.sample_rows()), machines=sample.sample_machines(), campaign=sample.campaign()
-    )
-    data = json.loads(json.dumps(as_json(view), allow_nan=False))
-    assert set(data["rows"][0]) == {*sample.CSV_COLUMNS, "raw"}
-    assert [machine["name"] for machine in data["machines"]] == ["nuc-13", "xeon-8480", "edge-n100"]

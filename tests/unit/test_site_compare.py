@@ -98,7 +98,7 @@ class TestConfigurations:
         assert list(shared.rows["batch_first"]) == [1, 2, 4, 16]
         assert list(shared.rows["counted"]) == [True, False, False, True]
         assert list(shared.rows["differs"]) == ["streams, effective precision", "", "", ""]
-        assert shared.why_not() == {"noisy on A, valid on B": 1, "valid on A, out of memory on B": 1}
+        assert shared.why_not() == {"noisy on A": 1, "out of memory on B": 1}
         assert shared.counted == 2
         assert shared.only_first.empty
         assert list(shared.only_second["batch"]) == [8]

@@ -35,6 +35,7 @@ _FEW = 6
 _MOST_BYTES = 64 << 20
 """Of all drawings that are kept."""
 _ID = re.compile(r'(id="|url\(#)((?:clip|gradient|pattern)[\w-]*)')
+_DEFINED = re.compile(r'id="((clip|gradient|pattern)[\w-]*)"')
 _PLACE = re.compile(r' (?:d|transform|x2|y2)="[^"]*"')
 _FINE = re.compile(r"(\.\d\d)\d+")
 _ROOT = re.compile(r"<svg\b[^>]*?\bwidth=\"([\d.]+)\" height=\"([\d.]+)\"[^>]*>")
@@ -63,10 +64,7 @@ def draw(specs: Mapping[_Key, Mapping[str, Any]], folder: Path | None = None) ->
 
     cache = CACHE / "charts" if folder is None else folder
     version = f"{_DRAWING} {metadata.version('vl-convert-python')} {vl_convert.get_vegalite_versions()[-1]}\n"
-    texts = {
-        key: json.dumps(spec, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
-        for key, spec in specs.items()
-    }
+    texts = {key: _text(spec) for key, spec in specs.items()}
     names = {
         key: hashlib.sha256((version + text).encode("utf-8", "replace")).hexdigest()
         for key, text in texts.items()
@@ -82,6 +80,14 @@ def draw(specs: Mapping[_Key, Mapping[str, Any]], folder: Path | None = None) ->
             _LOG.warning("a chart could not be drawn: %s", reason)
         found[key] = Drawing(_scoped(svg, name[:10]), script_safe(texts[key]), reason)
     return found
+
+
+def _text(spec: Mapping[str, Any]) -> str:
+    """As JSON; what has no JSON is drawn by nobody, and says so."""
+    try:
+        return json.dumps(spec, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError) as error:
+        return json.dumps(f"no specification: {error}")
 
 
 def script_safe(text: str) -> str:
@@ -101,9 +107,18 @@ def draw_one(spec: str) -> tuple[str, str]:
             spec, vl_version=vl_convert.get_vegalite_versions()[-1], allowed_base_urls=[]
         )
     except Exception as error:  # whatever it is, it is this chart's alone
-        return "", " ".join(str(error).split())[:500] or type(error).__name__
+        # Without the stack of the JavaScript that drew.
+        return "", " ".join(str(error).split()).split(" at ")[0][:300] or type(error).__name__
     # Hundredths of a pixel are enough.
-    return _PLACE.sub(lambda place: _FINE.sub(r"\1", place[0]), svg), ""
+    return _numbered(_PLACE.sub(lambda place: _FINE.sub(r"\1", place[0]), svg)), ""
+
+
+def _numbered(svg: str) -> str:
+    """Ids counted from 1: the library counts on from drawing to drawing."""
+    ids = {
+        name: f"{kind}{number}" for number, (name, kind) in enumerate(dict.fromkeys(_DEFINED.findall(svg)), 1)
+    }
+    return _ID.sub(lambda used: used[1] + ids.get(used[2], used[2]), svg)
 
 
 def _draw(specs: Mapping[str, str]) -> dict[str, tuple[str, str]]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pandas as pd
-
 from integrator.site.cells import format_number
 from integrator.site.charts.chart import (
     MOST_SERIES,
     THROUGHPUT,
     WIDTH,
     Chart,
+    Rows,
     Spec,
     between,
+    brief,
     columns,
     distinct,
     ends,
@@ -34,13 +34,23 @@ _LEAST = 2
 @dataclass(frozen=True, slots=True)
 class _Rung:
     throughput: float
-    ends: tuple[float, float]
-    text: str
+    low: float
+    high: float
     label: str
     row: str
 
+    @property
+    def text(self) -> str:
+        """The throughput with its interval, in FPS."""
+        return between(self.throughput, self.low, self.high)
 
-def ladder(frame: pd.DataFrame) -> Chart | str:
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Of the interval."""
+        return ends(self.throughput, self.low, self.high)
+
+
+def ladder(frame: Rows) -> Chart | str:
     """The throughput of each precision on each machine, everything else that was asked for being equal.
 
     Of a machine's settings the one that is there in most precisions, then the fastest. Where a precision has
@@ -73,10 +83,9 @@ def ladder(frame: pd.DataFrame) -> Chart | str:
                         "precision": precision,
                         "setting": rung.label,
                         "row": rung.row,
-                        "y": rung.throughput,
-                        "y1": rung.ends[0],
-                        "y2": rung.ends[1],
-                        "throughput": f"{rung.text} FPS",
+                        "y": brief(rung.throughput),
+                        "y1": brief(rung.ends[0]),
+                        "y2": brief(rung.ends[1]),
                         "gain": gain,
                     }
                 )
@@ -94,7 +103,7 @@ def ladder(frame: pd.DataFrame) -> Chart | str:
     )
 
 
-def _ladders(frame: pd.DataFrame) -> dict[str, dict[str, _Rung]]:
+def _ladders(frame: Rows) -> dict[str, dict[str, _Rung]]:
     keys = (THROUGHPUT.key, THROUGHPUT.low, THROUGHPUT.high)
     found: dict[tuple[object, ...], dict[str, _Rung]] = {}
     for ranked, machine, precision, y, y1, y2, label, row, *setting in columns(
@@ -104,7 +113,7 @@ def _ladders(frame: pd.DataFrame) -> dict[str, dict[str, _Rung]]:
             continue
         rungs = found.setdefault((machine, *map(str, setting)), {})
         if precision not in rungs or rungs[precision].throughput < y:
-            rungs[precision] = _Rung(y, ends(y, y1, y2), between(y, y1, y2), label, row)
+            rungs[precision] = _Rung(y, y1, y2, label, row)
     best: dict[str, dict[str, _Rung]] = {}
     for (machine, *_), rungs in found.items():
         if len(rungs) >= _LEAST and _rank(rungs) > _rank(best.get(str(machine), {})):
@@ -136,7 +145,7 @@ def _spec(values: list[Spec], names: list[str], order: list[str]) -> Spec:
         "axis": log_axis(THROUGHPUT.title, scale),
     }
     about = tooltip(
-        ("machine", "machine"), ("setting", "setting"), ("throughput", "throughput"), ("gain", "ratio")
+        ("machine", "machine"), ("setting", "setting"), ("gain", "ratio"), numbers=[("y", "throughput, FPS")]
     )
     return whole(
         {

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pandas as pd
-
 from integrator.site.charts.chart import (
     LATENCY,
     MOST_SERIES,
     THROUGHPUT,
     WIDTH,
     Chart,
+    Rows,
     Spec,
     between,
+    brief,
     columns,
     distinct,
     ends,
@@ -36,11 +36,21 @@ class _Point:
     label: str
     row: str
     latency: float
-    latency_ends: tuple[float, float]
-    latency_text: str
+    latency_low: float
+    latency_high: float
     throughput: float
-    throughput_ends: tuple[float, float]
-    throughput_text: str
+    throughput_low: float
+    throughput_high: float
+
+    @property
+    def latency_text(self) -> str:
+        """With its interval, in ms."""
+        return between(self.latency, self.latency_low, self.latency_high)
+
+    @property
+    def throughput_text(self) -> str:
+        """With its interval, in FPS."""
+        return between(self.throughput, self.throughput_low, self.throughput_high)
 
 
 def front(points: list[tuple[float, float]]) -> list[int]:
@@ -58,7 +68,7 @@ def front(points: list[tuple[float, float]]) -> list[int]:
     return found
 
 
-def pareto(frame: pd.DataFrame) -> Chart | str:
+def pareto(frame: Rows) -> Chart | str:
     """Every setting of one model on all machines, with the front.
 
     Where there are many points, those that their own machine beats are not drawn, and the caption says so.
@@ -76,24 +86,7 @@ def pareto(frame: pd.DataFrame) -> Chart | str:
         names, rest = names + rest, []
     called = distinct(names)
     drawn.sort(key=lambda point: point.machine in called)  # those without a colour lie below
-    values = [
-        {
-            "series": called.get(point.machine, _OTHERS),
-            "machine": point.machine,
-            "setting": point.label,
-            "row": point.row,
-            "x": point.latency,
-            "y": point.throughput,
-            "latency": f"{point.latency_text} ms",
-            "throughput": f"{point.throughput_text} FPS",
-            "on": point.row in on_front,
-            "x1": point.latency_ends[0],
-            "x2": point.latency_ends[1],
-            "y1": point.throughput_ends[0],
-            "y2": point.throughput_ends[1],
-        }
-        for point in drawn
-    ]
+    values = [_value(point, called.get(point.machine, _OTHERS), on=point.row in on_front) for point in drawn]
     caption = "Every point is a setting; the line joins those that no other setting beats in both."
     if len(drawn) < len(points):
         left_out = len(points) - len(drawn)
@@ -109,21 +102,29 @@ def pareto(frame: pd.DataFrame) -> Chart | str:
     )
 
 
-def _points(frame: pd.DataFrame) -> list[_Point]:
+def _value(point: _Point, called: str, *, on: bool) -> Spec:
+    value: Spec = {
+        "series": called,
+        "machine": point.machine,
+        "setting": point.label,
+        "row": point.row,
+        "x": brief(point.latency),
+        "y": brief(point.throughput),
+        "on": on,
+    }
+    if on:  # only there an interval is drawn
+        value["x1"], value["x2"] = map(brief, ends(point.latency, point.latency_low, point.latency_high))
+        value["y1"], value["y2"] = map(
+            brief, ends(point.throughput, point.throughput_low, point.throughput_high)
+        )
+    return value
+
+
+def _points(frame: Rows) -> list[_Point]:
     keys = (LATENCY.key, LATENCY.low, LATENCY.high, THROUGHPUT.key, THROUGHPUT.low, THROUGHPUT.high)
     rows = columns(frame, "rank_ok", "machine", "label", "row", *keys)
     return [
-        _Point(
-            machine,
-            label,
-            row,
-            x,
-            ends(x, x1, x2),
-            between(x, x1, x2),
-            y,
-            ends(y, y1, y2),
-            between(y, y1, y2),
-        )
+        _Point(machine, label, row, x, x1, x2, y, y1, y2)
         for ranked, machine, label, row, x, x1, x2, y, y1, y2 in rows
         if ranked and x > 0 and y > 0
     ]
@@ -142,8 +143,8 @@ def _own_fronts(points: list[_Point]) -> list[_Point]:
 
 def _spec(values: list[Spec], names: list[str], *, others: bool) -> Spec:
     colour, shape = series(names, "machine", others=_OTHERS if others else "")
-    x_scale = log_scale(end for value in values for end in (value["x1"], value["x2"]))
-    y_scale = log_scale(end for value in values for end in (value["y1"], value["y2"]))
+    x_scale = log_scale(value[key] for value in values for key in ("x", "x1", "x2") if key in value)
+    y_scale = log_scale(value[key] for value in values for key in ("y", "y1", "y2") if key in value)
     x: Spec = {
         "field": "x",
         "type": "quantitative",
@@ -161,8 +162,7 @@ def _spec(values: list[Spec], names: list[str], *, others: bool) -> Spec:
     about = tooltip(
         ("machine", "machine"),
         ("setting", "setting"),
-        ("latency", "median latency"),
-        ("throughput", "throughput"),
+        numbers=(("x", "median latency, ms"), ("y", "throughput, FPS")),
     )
     thin: Spec = {"type": "rule", "aria": False, "strokeWidth": 1.25, "opacity": 0.8}
     return whole(

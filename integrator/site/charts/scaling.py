@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import pandas as pd
-
 from integrator.site.cells import format_number
 from integrator.site.charts.chart import (
     LATENCY,
@@ -14,9 +12,11 @@ from integrator.site.charts.chart import (
     THROUGHPUT,
     WIDTH,
     Chart,
+    Rows,
     Spec,
     axis,
     between,
+    brief,
     columns,
     distinct,
     ends,
@@ -43,11 +43,16 @@ _CHOSEN_BY = {"batch": ("streams", "threads", "requests"), "streams": ("requests
 class _Step:
     n: float
     throughput: float
-    throughput_ends: tuple[float, float]
-    throughput_text: str
+    low: float
+    high: float
     latency: float
     label: str
     row: str
+
+    @property
+    def text(self) -> str:
+        """The throughput with its interval, in FPS."""
+        return between(self.throughput, self.low, self.high)
 
 
 def knee(counts: list[float], throughputs: list[float]) -> int | None:
@@ -82,7 +87,7 @@ def knee(counts: list[float], throughputs: list[float]) -> int | None:
     return last if last + 1 < len(counts) else None
 
 
-def scaling(frame: pd.DataFrame, swept: Swept) -> Chart | str:
+def scaling(frame: Rows, swept: Swept) -> Chart | str:
     """One line for each machine: of its sweeps with equal other settings the longest, then the fastest.
 
     Above, throughput with its interval, the knee, and dashed what it would be if it grew in proportion to
@@ -108,7 +113,7 @@ def scaling(frame: pd.DataFrame, swept: Swept) -> Chart | str:
                 (
                     machine,
                     f"{step.n:g}{' (knee)' if place == bend else ''}",
-                    step.throughput_text,
+                    step.text,
                     f"{format_number(100 * efficiency)} %",
                     format_number(step.latency),
                     step.label,
@@ -132,7 +137,7 @@ def scaling(frame: pd.DataFrame, swept: Swept) -> Chart | str:
     )
 
 
-def _sweeps(frame: pd.DataFrame, swept: Swept) -> dict[tuple[Any, ...], dict[float, _Step]]:
+def _sweeps(frame: Rows, swept: Swept) -> dict[tuple[Any, ...], dict[float, _Step]]:
     """By all other settings, the steps by count; of several tests of a count, the fastest."""
     keys = (THROUGHPUT.key, THROUGHPUT.low, THROUGHPUT.high, LATENCY.key)
     rows = columns(frame, "rank_ok", *_FIXED, *_COUNTS, "label", "row", *keys)
@@ -142,17 +147,19 @@ def _sweeps(frame: pd.DataFrame, swept: Swept) -> dict[tuple[Any, ...], dict[flo
     hint = _FIXED.index("hint")
     found: dict[tuple[Any, ...], dict[float, _Step]] = {}
     for ranked, *rest in rows:
+        if not ranked:
+            continue
         fixed, counts = rest[: len(_FIXED)], rest[len(_FIXED) : len(_FIXED) + len(_COUNTS)]
         label, row, y, y1, y2, latency = rest[len(_FIXED) + len(_COUNTS) :]
         n = counts[here]
-        if not ranked or not n > 0 or not y > 0:
+        if not n > 0 or not y > 0:
             continue
         # Without a hint the streams and threads are asked for, so they are part of the setting.
         same = others if fixed[hint] not in {"", "none"} else [*others, *chosen]
         # As text: a count that is not known is no number, and so not equal to itself.
         sweep = found.setdefault((*fixed, *(str(counts[place]) for place in same)), {})
         if n not in sweep or sweep[n].throughput < y:
-            sweep[n] = _Step(n, y, ends(y, y1, y2), between(y, y1, y2), latency, label, row)
+            sweep[n] = _Step(n, y, y1, y2, latency, label, row)
     return found
 
 
@@ -187,21 +194,19 @@ def _caption(swept: Swept, shown: int, known: int) -> str:
 
 
 def _value(name: str, machine: str, step: _Step, first: _Step, efficiency: float, knee_here: bool) -> Spec:
+    low, high = ends(step.throughput, step.low, step.high)
     return {
         "series": name,
         "machine": machine,
         "setting": step.label,
         "row": step.row,
         "n": step.n,
-        "y": step.throughput,
-        "y1": step.throughput_ends[0],
-        "y2": step.throughput_ends[1],
-        "ideal": first.throughput * step.n / first.n,
-        "efficiency": 100 * efficiency,
-        "latency": step.latency if step.latency > 0 else None,
-        "throughput": f"{step.throughput_text} FPS",
-        "share": f"{format_number(100 * efficiency)} %",
-        "time": f"{format_number(step.latency)} ms" if step.latency > 0 else "",
+        "y": brief(step.throughput),
+        "y1": brief(low),
+        "y2": brief(high),
+        "ideal": brief(first.throughput * step.n / first.n),
+        "efficiency": brief(100 * efficiency),
+        "latency": brief(step.latency) if step.latency > 0 else None,
         "knee": knee_here,
     }
 
@@ -226,8 +231,12 @@ def _spec(values: list[Spec], names: list[str], swept: Swept) -> Spec:
     ideal = {**y, "field": "ideal"}
     full, x = x, {**x, "axis": {**x["axis"], "title": None}}
     points: Spec = {"type": "point", "filled": True, "size": 60, "opacity": 1}
-    further = ("time", "median latency") if swept == "batch" else ("share", "parallel efficiency")
-    about = tooltip(("machine", "machine"), ("setting", "setting"), ("throughput", "throughput"), further)
+    further = (
+        ("latency", "median latency, ms") if swept == "batch" else ("efficiency", "parallel efficiency, %")
+    )
+    about = tooltip(
+        ("machine", "machine"), ("setting", "setting"), numbers=(("y", "throughput, FPS"), further)
+    )
     upper: Spec = {
         "width": WIDTH,
         "height": 220,

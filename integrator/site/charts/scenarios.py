@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pandas as pd
-
 from integrator.site.cells import format_number
 from integrator.site.charts.chart import (
     THROUGHPUT,
     WIDTH,
     Chart,
+    Rows,
     Spec,
     between,
+    brief,
     columns,
     distinct,
     ends,
@@ -33,13 +33,23 @@ _MOST = 30
 @dataclass(frozen=True, slots=True)
 class _Side:
     throughput: float
-    ends: tuple[float, float]
-    text: str
+    low: float
+    high: float
     label: str
     row: str
 
+    @property
+    def text(self) -> str:
+        """The throughput with its interval, in FPS."""
+        return between(self.throughput, self.low, self.high)
 
-def scenarios(frame: pd.DataFrame) -> Chart | str:
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Of the interval."""
+        return ends(self.throughput, self.low, self.high)
+
+
+def scenarios(frame: Rows) -> Chart | str:
     """For each machine, the fastest of its sync tests and the fastest of its async tests.
 
     Both have the same precision, device and batch: of those that have both, the ones with the fastest async
@@ -67,12 +77,11 @@ def scenarios(frame: pd.DataFrame) -> Chart | str:
                 "scenario": scenario,
                 "setting": side.label,
                 "row": side.row,
-                "x": side.throughput,
-                "x1": side.ends[0],
-                "x2": side.ends[1],
-                "sync": sync.throughput,
-                "async": pool.throughput,
-                "throughput": f"{side.text} FPS",
+                "x": brief(side.throughput),
+                "x1": brief(side.ends[0]),
+                "x2": brief(side.ends[1]),
+                "sync": brief(sync.throughput),
+                "async": brief(pool.throughput),
                 "gain": gain,
             }
             for scenario, side in ((name, sides[name]) for name in _BOTH)
@@ -91,7 +100,7 @@ def scenarios(frame: pd.DataFrame) -> Chart | str:
     )
 
 
-def _pairs(frame: pd.DataFrame) -> dict[str, dict[str, _Side]]:
+def _pairs(frame: Rows) -> dict[str, dict[str, _Side]]:
     keys = (THROUGHPUT.key, THROUGHPUT.low, THROUGHPUT.high)
     found: dict[tuple[str, ...], dict[str, _Side]] = {}
     for ranked, scenario, y, y1, y2, label, row, *setting in columns(
@@ -101,7 +110,7 @@ def _pairs(frame: pd.DataFrame) -> dict[str, dict[str, _Side]]:
             continue
         sides = found.setdefault(tuple(map(str, setting)), {})
         if scenario not in sides or sides[scenario].throughput < y:
-            sides[scenario] = _Side(y, ends(y, y1, y2), between(y, y1, y2), label, row)
+            sides[scenario] = _Side(y, y1, y2, label, row)
     best: dict[str, dict[str, _Side]] = {}
     for (machine, *_), sides in found.items():
         other = best.get(machine)
@@ -126,7 +135,10 @@ def _spec(values: list[Spec], order: list[str]) -> Spec:
     colour = {**look, "scale": {"domain": list(_BOTH), "range": ["var(--series-1)", "var(--series-2)"]}}
     shape = {**look, "scale": {"domain": list(_BOTH), "range": ["circle", "square"]}}
     about = tooltip(
-        ("machine", "machine"), ("setting", "setting"), ("throughput", "throughput"), ("gain", "async ÷ sync")
+        ("machine", "machine"),
+        ("setting", "setting"),
+        ("gain", "async ÷ sync"),
+        numbers=[("x", "throughput, FPS")],
     )
     return whole(
         {

@@ -33,6 +33,7 @@ GOT = {
 }
 """Columns of what a test got, whatever was asked for, and how they are called where they differ."""
 
+_SIDES = {"first": "A", "second": "B"}
 _ASKED = {"streams": "s", "threads": "t", "requests": "r"}
 _IDENTITY = ["test_id", "model", "precision", "device", "scenario", "hint", "batch", "timed_region"]
 _ID = re.compile(r"(?P<stem>.+)-[0-9a-f]{8}")
@@ -57,10 +58,7 @@ class Shared:
     def why_not(self) -> Mapping[str, int]:
         """What keeps the other shared configurations out, in words, with how many, the most first."""
         out = self.rows[~self.rows["counted"]]
-        words = [
-            f"{_state(row, 'first')} on A, {_state(row, 'second')} on B" for row in out.to_dict("records")
-        ]
-        return dict(Counter(words).most_common())
+        return dict(Counter(_why(row) for row in out.to_dict("records")).most_common())
 
 
 def in_common(first: pd.DataFrame, second: pd.DataFrame, ids: Mapping[str, str], *, exact: bool) -> Shared:
@@ -150,13 +148,19 @@ def _count(value: str) -> int | str:
     return int(value) if value.isascii() and value.isdigit() else value
 
 
+def _why(row: Mapping[Any, Any]) -> str:
+    """Which side is not ok and valid, and what it is instead."""
+    states = {name: _state(row, side) for side, name in _SIDES.items() if not row[f"rank_ok_{side}"]}
+    if len(set(states.values())) < len(states):
+        return f"{next(iter(states.values()))} on both"
+    return " and ".join(f"{state} on {name}" for name, state in states.items())
+
+
 def _state(row: Mapping[Any, Any], side: str) -> str:
     status = str(row[f"status_{side}"])
-    return (
-        (str(row[f"verdict_{side}"]) or "without a verdict")
-        if status == Status.OK
-        else status.replace("_", " ")
-    )
+    if status == Status.OK:
+        return str(row[f"verdict_{side}"]) or "without a verdict"
+    return status.replace("_", " ")
 
 
 def _differing(rows: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.object_]]:

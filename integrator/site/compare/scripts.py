@@ -89,7 +89,8 @@ def _run_counts(site: Site) -> list[int]:
     counts: set[int] = set()
     for campaign in site.campaigns:
         runs = campaign.runs
-        good = runs[np.isfinite(runs["latency_ms"].to_numpy(dtype=np.float64))]
+        values = runs[["latency_ms", "throughput_fps"]].to_numpy(dtype=np.float64)
+        good = runs[np.isfinite(values).all(axis=1)]
         counts.update(good.groupby(["machine", "test_id"], sort=False).size().unique().tolist())
     return sorted(counts)
 

@@ -50,7 +50,7 @@ def runs_csv(runs: pd.DataFrame) -> bytes:
     numbers = [_numbers(runs[name]) for name in ("latency_ms", "throughput_fps")]
     columns = [*texts, runs["run"].tolist(), _texts(runs["status"]), *numbers]
     lines = [",".join(RUN_COLUMNS), *map("{},{},{},{},{},{}".format, *columns)]
-    return ("\n".join(lines) + "\n").encode()
+    return ("\n".join(lines) + "\n").encode("utf-8", "replace")
 
 
 def _texts(values: pd.Series) -> list[str]:

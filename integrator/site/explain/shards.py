@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from integrator.columns import COLUMNS as ALL_COLUMNS
+from integrator.site.cells import to_text
 from integrator.site.columns import COLUMNS
 from integrator.site.explain.detail import CONDITIONS, PHASES, SHARES
 from integrator.site.explain.script import shard
@@ -101,8 +102,8 @@ def run_shards(campaign: str, runs: pd.DataFrame, machines: Iterable[str] = ()) 
     """
     latency, throughput = (runs[key].to_numpy(dtype=np.float64) for key in ("latency_ms", "throughput_fps"))
     good = np.isfinite(latency) & np.isfinite(throughput)
-    codes, machine_names = pd.factorize(runs["machine"])
-    tests, test_names = pd.factorize(runs["test_id"])
+    codes, machine_names = _names(runs["machine"])
+    tests, test_names = _names(runs["test_id"])
     groups = codes.astype(np.int64) * len(test_names) + tests
     order = np.lexsort((runs["run"].to_numpy(dtype=np.int64), groups))
     order = order[good[order]]
@@ -123,6 +124,13 @@ def run_shards(campaign: str, runs: pd.DataFrame, machines: Iterable[str] = ()) 
         }
         name = f"runs/{campaign}/{file_name(machine)}"
         yield f"data/{name}.js", shard(name, value)
+
+
+def _names(values: pd.Series) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """As the tidy table has them; a code for each value."""
+    codes, different = pd.factorize(values)
+    again, names = pd.factorize(np.array([*map(to_text, different)], dtype=object))
+    return again[codes] if len(different) else codes, list(names)
 
 
 class _Once:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -11,7 +11,7 @@ from integrator.site.compare.differences import Difference, badge, differences
 from integrator.site.source import CampaignFacts, CampaignResults
 from protocol.machine import MachineDescription
 
-__all__ = ["Badges", "MachineStep", "badges_of", "machine_steps"]
+__all__ = ["Badges", "MachineStep", "alike", "badges_of", "machine_steps"]
 
 Badges = Callable[[str, str, str], str]
 """From a machine and two campaigns' ids to in what it differs between them, as `differences.badge` says."""
@@ -50,6 +50,19 @@ def machine_steps(campaigns: Sequence[CampaignResults]) -> tuple[MachineStep, ..
                     steps.append(MachineStep(machine, before, campaign.facts, certain))
             last[machine] = campaign.facts, description
     return tuple(steps)
+
+
+def alike(steps: Iterable[MachineStep]) -> tuple[tuple[MachineStep, tuple[str, ...]], ...]:
+    """Steps in which the same changed between the same campaigns, told once with the machines' names.
+
+    A new kernel on all machines of a lab is one piece of news. The newest first, and in it other hardware.
+    """
+    machines: dict[tuple[str, str, tuple[Difference, ...]], list[MachineStep]] = {}
+    for step in steps:
+        machines.setdefault((step.before.id, step.after.id, step.differences), []).append(step)
+    told = [(same[0], tuple(step.machine for step in same)) for same in machines.values()]
+    told.sort(key=lambda item: (item[0].after.created_at, item[0].other_hardware), reverse=True)
+    return tuple(told)
 
 
 def badges_of(campaigns: Sequence[CampaignResults]) -> Badges:

@@ -91,8 +91,10 @@ class Headline:
     value: ValueView | None
     """The winner's, where there is one winner and one model."""
     more: str
-    """How far ahead, or why nobody is ranked."""
-    but: str = ""
+    """Why nobody is ranked, or what stands beside the winners: "not told apart", "4.30 × as fast as"."""
+    behind: str = ""
+    """Whom the only winner is ahead of."""
+    rivals: tuple[str, ...] = ()
     """Machines that are faster in what they have, and not ranked."""
 
 
@@ -139,17 +141,17 @@ def headline(board: Leaderboard) -> Headline:
     if not first:
         return Headline((), None, _why_nobody(board))
     names = tuple(standing.machine for standing in first)
-    but = _rivals(board)
+    rivals = _rivals(board)
     if len(first) > 1:
-        return Headline(names, None, "not told apart", but)
+        return Headline(names, None, "not told apart", rivals=rivals)
     best = first[0]
     value = value_view(best.values[0], board) if len(board.models) == 1 and best.values[0] else None
     behind = [line for line in board.ranked if line is not best]
     if not behind:
         alone = "the only machine" if not board.unranked else "the only machine that is ranked"
-        return Headline(names, value, alone, but)
+        return Headline(names, value, alone, rivals=rivals)
     factor = format_number(best.score / behind[0].score)
-    return Headline(names, value, f"{factor} × as fast as {behind[0].machine}, the next", but)
+    return Headline(names, value, f"{factor} × as fast as", behind[0].machine, rivals)
 
 
 def value_view(value: Value, board: Leaderboard) -> ValueView:
@@ -197,7 +199,7 @@ def _standing(line: Standing, board: Leaderboard, widest: float) -> StandingView
     )
 
 
-def _rivals(board: Leaderboard) -> str:
+def _rivals(board: Leaderboard) -> tuple[str, ...]:
     """Machines without a rank that are faster than the first in all that they have, be it noisy."""
     best = {value.model: value.value for value in board.first[0].values if value}
     sign = 1 if board.measure.better == "higher" else -1
@@ -206,11 +208,9 @@ def _rivals(board: Leaderboard) -> str:
         shown = [value for value in line.values if value]
         shown += [gap.value for gap in line.gaps if gap.value and gap.value.kind != "invalid"]
         logs = [sign * math.log(value.value / best[value.model]) for value in shown if value.model in best]
-        if logs and sum(logs) > 0:
+        if sum(logs) > 0:
             names.append(line.machine)
-    if not names:
-        return ""
-    return f"{_some(names)} may be faster, and {'is' if len(names) == 1 else 'are'} not ranked"
+    return tuple(names)
 
 
 def _why_nobody(board: Leaderboard) -> str:

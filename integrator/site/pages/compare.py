@@ -26,7 +26,9 @@ class Cell:
     """One machine by another, as it is drawn."""
 
     text: str
-    """The number, with ~ before it where the interval holds 1; empty without one."""
+    """The number; empty without one."""
+    sign: str
+    """▲ or ▼, or ~ where the interval holds 1."""
     colour: str
     """A class of the style sheet, such as `fast-2`; empty for none."""
     coverage: str
@@ -85,7 +87,7 @@ def cell_of(pair: Pair, one: str, other: str) -> Cell:
     href = f"compare.html#{urlencode({'a': other, 'b': one})}"
     if pair.ratio is None:
         words = "nothing in common that is ok and valid on both"
-        return Cell("", "", f"0/{pair.of}", f"{one} by {other}: {words}", hatched=False, href=href)
+        return Cell("", "", "", f"0/{pair.of}", f"{one} by {other}: {words}", hatched=False, href=href)
     number = format_number(pair.ratio)
     between = (
         f"{format_number(pair.interval.low)} to {format_number(pair.interval.high)}"
@@ -99,7 +101,8 @@ def cell_of(pair: Pair, one: str, other: str) -> Cell:
         badge(pair.differs),
     ]
     return Cell(
-        text=number if pair.certain else f"~ {number}",
+        text=number,
+        sign="~" if not pair.certain else "▲" if pair.ratio > 1 else "▼",
         colour=_colour(pair.ratio) if pair.certain else "",
         coverage=f"{pair.known}/{pair.of}",
         title="; ".join(filter(None, parts)),

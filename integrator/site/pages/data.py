@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from integrator.site.downloads.inventory import SUMS, File
 from integrator.site.page import Page, Site
+from integrator.words import counted
 from protocol.layout import split_result_name
 
 __all__ = ["pages"]
@@ -15,6 +16,14 @@ _WHAT = {
     "results.csv": "the table: a row for each test",
     "results.json": "the same with every number in full, the machines, and links to the raw results",
     "runs.csv": "a row for each run: its median latency and its throughput",
+}
+_SCHEMAS = {
+    "campaign": "campaign.json: what the integrator keeps of a campaign",
+    "job": "job.json: the tests of one machine, and the order of their runs",
+    "machine": "machine.json: what a machine says of itself",
+    "result": "a raw result: one run, with every latency",
+    "results": "results.json",
+    "status": "status.json: the heartbeat of an agent",
 }
 _SCRIPTS = {"explain": "what stands behind each number", "runs": "the numbers of every run"}
 """Folders of scripts that pages load."""
@@ -27,6 +36,16 @@ class _Entry:
     words: str
     size: str
     files: int = 1
+
+    @property
+    def name(self) -> str:
+        """Without its folder."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def counted(self) -> str:
+        """How many files."""
+        return counted(self.files, "file")
 
 
 @dataclass(slots=True)
@@ -90,7 +109,8 @@ def _is_table(path: str, campaign: str) -> bool:
 
 def _entry(file: File) -> _Entry:
     name = file.path.rpartition("/")[2]
-    return _Entry(file.path, _WHAT.get(name, name.removesuffix(".schema.json")), _size(file.size))
+    words = _WHAT.get(name) or _SCHEMAS[name.removesuffix(".schema.json")]
+    return _Entry(file.path, words, _size(file.size))
 
 
 def _raw(found: Sequence[File]) -> dict[tuple[str, str], _Folder]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from integrator.site.cells import format_number
 from integrator.site.history.changes import changes
-from integrator.site.history.machines import machine_steps
+from integrator.site.history.machines import alike, machine_steps
 from integrator.site.history.shards import shard_path
 from integrator.site.history.sparkline import HEIGHT, WIDTH
 from integrator.site.history.table import first_rows, percent, rows
@@ -32,7 +32,7 @@ def pages(site: Site) -> Iterable[Page]:
     found = [*changed.gains, *changed.losses] if changed else []
     columns = range(max(0, len(timeline.campaigns) - _MOST_COLUMNS), len(timeline.campaigns))
     shown = first_rows(timeline, found, _MOST_ROWS)
-    steps = machine_steps(site.campaigns)[::-1]
+    steps = alike(machine_steps(site.campaigns))
     machines = list(dict.fromkeys(timeline.tests["machine"].tolist()))
     known = {
         "campaigns": [

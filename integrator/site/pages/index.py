@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from integrator.site.history.changes import Ranks, changes
+from integrator.site.cells import format_number
+from integrator.site.history.changes import RankChange, Ranks, changes
 from integrator.site.ids import file_name
 from integrator.site.leaderboard.coverage import coverage
 from integrator.site.leaderboard.drawing import TaskView, task_views
@@ -41,6 +42,7 @@ def pages(site: Site) -> Iterable[Page]:
     tasks = task_views(boards)
     rejected, rejected_more = rejected_of(site.newest)
     in_full = _values(boards) <= _MOST_VALUES
+    changed = changes(site, _ranks(site, boards))
     yield Page(
         "index.html",
         "pages/index.html",
@@ -51,7 +53,9 @@ def pages(site: Site) -> Iterable[Page]:
             "tasks": [(task, task_page(task.name)) for task in tasks],
             "budget": _MOST_VALUES if in_full else 0,
             "most_lines": None if in_full else _MOST_LINES,
-            "changes": changes(site, _ranks(site, boards)),
+            "changes": changed,
+            "rank_changes": _apart(changed.ranks) if changed else [],
+            "three": format_number,
             "coverage": coverage(site.frame, site.machines, site.models),
             "onward": _ONWARD,
             "finder": {
@@ -89,6 +93,20 @@ def _ranks(site: Site, newest: Sequence[Leaderboard]) -> Ranks:
         return ranks_of(leaderboards(site.frames[campaign], {**tasks, **site.newest.tasks}))
 
     return of
+
+
+def _apart(changed: Iterable[RankChange]) -> list[RankChange]:
+    """Those whose old and new ranks do not overlap: others may be the same."""
+
+    def ends(rank: str) -> tuple[int, int]:
+        first, _, last = rank.partition("–")
+        return int(first), int(last or first)
+
+    return [
+        each
+        for each in changed
+        if ends(each.before)[1] < ends(each.after)[0] or ends(each.after)[1] < ends(each.before)[0]
+    ]
 
 
 def _values(boards: Sequence[Leaderboard]) -> int:
