@@ -176,7 +176,7 @@ def test_columns_are_chosen(window: Browser, small: Built) -> None:
     address, _ = small
     open_page(window, address)
     part(window, "column-menu").click()
-    for key in ("compile", "hint"):
+    for key in ("compile", "batch"):
         label = window.find_element(
             By.XPATH, f"//details[@data-part='column-menu']//label[starts-with(., '{key}')]"
         )
@@ -185,7 +185,7 @@ def test_columns_are_chosen(window: Browser, small: Built) -> None:
         "return [...document.querySelectorAll('table.rows thead th')].map((th) => th.dataset.key)"
     )
     assert "compile_ms" in headings
-    assert "hint" not in headings
+    assert "batch" not in headings
     url = window.current_url
     open_page(window, url)
     assert headings == window.execute_script(
