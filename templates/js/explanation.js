@@ -155,12 +155,13 @@
   const SETTING = { weights: "weights", openvino: "OpenVINO", timed_region: "timed region" };
 
   function settings({ detail }) {
-    const rows = detail.settings.map(({ name, asked, got, mark }) => el("tr", { class: mark },
+    const rows = detail.settings.map(({ name, asked, got, mark, note }) => el("tr", { class: mark },
       el("th", { scope: "row" }, bdi(SETTING[name] ?? (/^[A-Z]/.test(name) ? name : words(name)))),
       el("td", {}, bdi(asked)),
       el("td", {}, got.length > 0 ? got.map((value, i) => [i > 0 && ", ", bdi(value)]) : el("span", { class: "missing" }, "–"),
         mark === "differs" && el("span", { class: "tag bad" }, " ≠ not as asked"),
-        mark === "chosen" && el("span", { class: "soft" }, " OpenVINO’s choice"))));
+        mark === "chosen" && el("span", { class: "soft" }, " OpenVINO’s choice"),
+        note && el("span", { class: "tag doubtful" }, " ≠ ", bdi(note)))));
     const properties = Object.entries(detail.properties);
     return section("settings", "Settings",
       el("p", { class: "lead" }, "What was asked for, and what the compiled model says of itself."),

@@ -167,8 +167,8 @@ def test_every_part_is_there(window: webdriver.Chrome, folder: Path) -> None:
         for row in dialog.find_elements(By.CSS_SELECTOR, ".settings tbody tr")
     }
     assert settings["threads"].text.split() == ["threads", "4", "8", "≠", "not", "as", "asked"]
-    assert [name for name, row in settings.items() if "≠" in row.text] == ["threads"]
-    assert "bf16 OpenVINO\u2019s choice" in settings["inference precision"].text
+    assert [name for name, row in settings.items() if "≠ not as asked" in row.text] == ["threads"]
+    assert "bf16 OpenVINO\u2019s choice ≠ the weights are FP32" in settings["inference precision"].text
     rows = dialog.find_elements(By.CSS_SELECTOR, "#explain-conditions tbody tr")
     assert len(rows) == len(CONDITIONS)
     assert "no sensor" in next(row.text for row in rows if row.text.startswith("temperature before"))
@@ -343,6 +343,8 @@ def test_without_scripts_the_link_leads_to_the_row(window: webdriver.Chrome, fol
     window.get((folder / "site/index.html").as_uri())
     link = window.find_element(By.CSS_SELECTOR, f"a[data-row={STEADY}]")
     assert str(link.get_attribute("href")).endswith(f"site/machines/box.html#{STEADY}")
+    link.click()
+    assert measured.STEADY.model in window.find_element(By.ID, STEADY).text
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
