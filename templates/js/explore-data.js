@@ -16,8 +16,7 @@
   const EDGE_THREADS = 8;
   const SERVER_THREADS = 32;
   const CLASS_RULE =
-    `edge: at most ${EDGE_WATTS} W; server: ${SERVER_WATTS} W or more; desktop: between them. Where the lab gives no ` +
-    `watts, the most threads that a test used count: edge up to ${EDGE_THREADS}, server from ${SERVER_THREADS}.`;
+    `edge: up to ${EDGE_WATTS} W, server: from ${SERVER_WATTS} W; without watts by threads: up to ${EDGE_THREADS}, from ${SERVER_THREADS}`;
 
   /** The class of each machine, by its name. */
   function classes(rows) {
