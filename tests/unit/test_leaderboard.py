@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -22,21 +18,7 @@ from integrator.site.leaderboard.coverage import CoverageCell, coverage
 from integrator.site.leaderboard.drawing import board_view, headline
 from integrator.site.leaderboard.scores import Leaderboard, leaderboards, ranks_of, shared_ranks
 from integrator.site.leaderboard.summary import rejected_of, summary_of
-
-
-def _load(name: str) -> ModuleType:
-    path = Path(__file__).parents[1] / "site" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"fleetmark_leaderboard_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-sample = _load("sample")
-random_lab = _load("random_lab")
+from tests.site import random_lab, sample
 
 
 def test_row(machine: str, model: str, latency: float, **values: Any) -> dict[str, Any]:
