@@ -9,6 +9,7 @@ from integrator.statistics.compare import BAND, Outcome
 from integrator.statistics.harness import MAX_HARNESS_SHARE
 from integrator.statistics.interval import CONFIDENCE, runs_needed
 from integrator.statistics.percentiles import samples_needed
+from integrator.statistics.resolution import MIN_RUNS
 from integrator.statistics.verdict import MAX_DRIFT, MAX_SPREAD, MAX_UNEVEN, Verdict
 from protocol.result import Status
 
@@ -118,6 +119,26 @@ FORMULAS = (
         "(ratio₁ × … × ratioₖ)^(1 ÷ k)",
         "The geometric mean, with Student's interval over the configurations, and how many of those in "
         "common have a ratio: a mean of 3 of 4 says nothing of the fourth.",
+    ),
+    Formula(
+        "smallest difference",
+        "exp((t₀.₉₇₅ + t₀.₉₀) · s · √(2 ÷ r)) - 1",
+        "The true difference that a comparison of two measurements, r runs each, finds in 9 of 10 cases; "
+        "s is the standard deviation of the logarithms of the runs' median latencies, t are quantiles of "
+        f"Student's distribution with 2r - 2 degrees of freedom. Of tests with {MIN_RUNS} runs and more; a "
+        "machine's page has what half of its tests find, and nine tenths of them.",
+    ),
+    Formula(
+        "parallel efficiency",
+        "(Tₙ ÷ T₁) ÷ (n ÷ n₁)",
+        "Throughput with n streams or threads as a share of what it would be in proportion to the fewest, "
+        "n₁, all other settings equal.",
+    ),
+    Formula(
+        "knee",
+        "the n with the largest (T - T₁) ÷ (T_best - T₁) - (n - n₁) ÷ (n_best - n₁)",
+        "Where the throughput, with both axes scaled to 0 … 1 up to its best, lies farthest above a straight "
+        "line: from there on more brings less and less. None where it bends by less than 0.1.",
     ),
 )
 

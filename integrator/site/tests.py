@@ -129,7 +129,8 @@ def _each(values: pd.Series, make: Callable[[str], _T]) -> list[_T]:
 
 def _ran_in(frame: pd.DataFrame) -> list[str]:
     made: dict[tuple[str, str], str] = {}
-    pairs = zip(frame["effective_precision"].tolist(), frame["precision"].tolist(), strict=True)
+    ran = frame["effective_precision"].where(frame["status"] == Status.OK.value, "")
+    pairs = zip(ran.tolist(), frame["precision"].tolist(), strict=True)
     return [made[pair] if pair in made else made.setdefault(pair, _other(*pair)) for pair in pairs]
 
 

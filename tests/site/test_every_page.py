@@ -30,7 +30,8 @@ _RUN_AXE = """
 _UNREACHABLE = """
     const controls = "a[href], button, input, select, textarea, summary, [role=button]";
     return [...document.querySelectorAll(controls)]
-        .filter((each) => each.checkVisibility({ visibilityProperty: true }) && !each.disabled)
+        .filter((each) => each.checkVisibility({ visibilityProperty: true }) && !each.disabled
+            && each.ariaDisabled !== "true")
         .filter((each) => each.type !== "radio" && !each.closest("[role=tablist], [role=grid], [inert]"))
         .filter((each) => each.tabIndex !== 0)
         .map((each) => each.outerHTML.slice(0, 160));

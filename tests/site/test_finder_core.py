@@ -101,6 +101,10 @@ def rows_of(seed: int, **changes: Any) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in record.items()} for record in records]
 
 
+def pick(generator: np.random.Generator, *values: float | None) -> float | None:
+    return values[int(generator.integers(len(values)))]
+
+
 def question(generator: np.random.Generator, models: list[str]) -> dict[str, Any]:
     count = int(generator.integers(1, 4))
     return {
@@ -113,9 +117,9 @@ def question(generator: np.random.Generator, models: list[str]) -> dict[str, Any
             for _ in range(count)
         ],
         "percentile": str(generator.choice(["p50", "p95", "p99"])),
-        "bound": generator.choice([None, 20.0, 60.0, 250.0]),
-        "price": generator.choice([None, None, 3000.0]),
-        "watts": generator.choice([None, None, 200.0]),
+        "bound": pick(generator, None, 20.0, 60.0, 250.0),
+        "price": pick(generator, None, None, 3000.0),
+        "watts": pick(generator, None, None, 200.0),
         "currency": "EUR",
         "precision": str(generator.choice(["", "", "INT8", "FP32"])),
         "device": str(generator.choice(["", "", "CPU"])),
@@ -126,9 +130,9 @@ def question(generator: np.random.Generator, models: list[str]) -> dict[str, Any
 def some_offers(generator: np.random.Generator) -> dict[str, Any]:
     return {
         f"box-{number:02d}": {
-            "price": generator.choice([None, 200.0, 750.0, 4000.0]),
+            "price": pick(generator, None, 200.0, 750.0, 4000.0),
             "currency": str(generator.choice(["EUR", "EUR", "USD"])),
-            "watts": generator.choice([None, 10.0, 65.0]),
+            "watts": pick(generator, None, 10.0, 65.0),
         }
         for number in range(5)
     }

@@ -203,6 +203,22 @@ def test_a_device_that_is_another(asked: str, ran: str, mark: str) -> None:
     assert marks(planned_test(MODEL, device=asked), execution_devices=(ran,))["device"] == mark
 
 
+@pytest.mark.parametrize(
+    ("weights", "asked", "got", "note"),
+    [
+        ("FP32", "auto", "bf16", "the weights are FP32"),
+        ("FP32", "auto", "f32", ""),
+        ("INT8", "auto", "bf16", ""),
+        ("FP32", "bf16", "bf16", ""),
+        ("FP16", "auto", "f32", "the weights are FP16"),
+    ],
+)
+def test_another_precision_than_the_weights_is_noted(weights: str, asked: str, got: str, note: str) -> None:
+    test = planned_test(MODEL, precision=weights, inference_precision=asked)
+    rows: Any = settings_of(test, [result(test, 0, compiled=CompiledSettings(inference_precision=got))])
+    assert next(row["note"] for row in rows if row["name"] == "inference_precision") == note
+
+
 def test_runs_that_became_different_things_show_all() -> None:
     results = [result(SYNC, run, compiled=CompiledSettings(streams=run)) for run in (1, 2, 1)]
     rows: Any = settings_of(SYNC, results)

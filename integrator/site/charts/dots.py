@@ -80,7 +80,7 @@ def dots(lines: Sequence[Dot], quantity: Quantity, *, what: str) -> Chart | str:
 def _spec(values: list[Spec], quantity: Quantity, what: str) -> Spec:
     scale = log_scale(value[end] for value in values for end in ("x1", "x2"))
     order = [value["name"] for value in values]
-    y: Spec = {"field": "name", "type": "nominal", "sort": order, "axis": names_axis(order)}
+    y: Spec = {"field": "name", "type": "nominal", "scale": {"domain": order}, "axis": names_axis(order)}
     x: Spec = {"field": "x", "type": "quantitative", "scale": scale, "axis": log_axis(quantity.title, scale)}
     about = tooltip(("name", what), ("setting", "setting"), ("shown", quantity.name))
     return whole(

@@ -123,7 +123,7 @@ def _pairs(frame: Rows) -> dict[str, dict[str, _Side]]:
 
 def _spec(values: list[Spec], order: list[str]) -> Spec:
     scale = log_scale(value[end] for value in values for end in ("x1", "x2"))
-    y: Spec = {"field": "machine", "type": "nominal", "sort": order, "axis": names_axis(order)}
+    y: Spec = {"field": "machine", "type": "nominal", "scale": {"domain": order}, "axis": names_axis(order)}
     x: Spec = {
         "field": "x",
         "type": "quantitative",

@@ -95,7 +95,9 @@ def _pages_of(
         shown = tests[first : first + ROWS_PER_PAGE]
         # What is known of the machine stands on its first page alone.
         about: dict[str, object] = {
-            "facts": facts,
+            "described": facts.described,
+            "known": [fact for fact in facts.facts if not fact.unknown],
+            "unknown": _unknown(facts),
             "offer": _offer(offer),
             "noise": noise_of.words if noise_of else _NO_NOISE,
             "best": best,
@@ -156,6 +158,15 @@ def _outcomes(tests: list[TestText]) -> str:
     doubted = ", ".join(f"{count} {kind}" for kind, count in ok.items() if count and kind != "valid")
     parts = [f"{sum(ok.values())} ok{f' ({doubted})' if doubted else ''}"]
     return ", ".join([*parts, *(f"{count} {status}" for status, count in kinds.most_common())])
+
+
+def _unknown(facts: MachineFacts) -> dict[str, list[str]]:
+    """By the reason, what is not known because of it; of a machine without a description, everything else."""
+    found: dict[str, list[str]] = {}
+    for fact in facts.facts if facts.described else ():
+        if fact.unknown:
+            found.setdefault(fact.unknown, []).append(fact.label)
+    return found
 
 
 def _offer(offer: Offer) -> list[tuple[str, str]]:
