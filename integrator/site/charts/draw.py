@@ -7,6 +7,7 @@ several processes, which import this module and hardly anything else.
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import logging
 import multiprocessing
@@ -78,7 +79,8 @@ def draw(specs: Mapping[_Key, Mapping[str, Any]], folder: Path | None = None) ->
         svg, reason = drawn.get(name) or (kept[name] or "", "")
         if reason:
             _LOG.warning("a chart could not be drawn: %s", reason)
-        found[key] = Drawing(_scoped(svg, name[:10]), script_safe(texts[key]), reason)
+        words = str(specs[key].get("description", "chart"))
+        found[key] = Drawing(_scoped(svg, name[:10], words), script_safe(texts[key]), reason)
     return found
 
 
@@ -148,11 +150,15 @@ def _usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _scoped(svg: str, scope: str) -> str:
-    """Ids are the page's, not the drawing's, so each drawing has its own."""
+def _scoped(svg: str, scope: str, words: str) -> str:
+    """Ids are the page's, not the drawing's, so each drawing has its own; and it says what it is of."""
     svg = _ID.sub(rf"\g<1>c{scope}-\g<2>", svg)
+    label = html.escape(words)
     return _ROOT.sub(
-        r'<svg class="marks" width="\1" height="\2" viewBox="0 0 \1 \2" role="graphics-document">',
+        lambda root: (
+            f'<svg class="marks" width="{root[1]}" height="{root[2]}" '
+            f'viewBox="0 0 {root[1]} {root[2]}" role="graphics-document" aria-label="{label}">'
+        ),
         svg,
         count=1,
     )
