@@ -20,6 +20,7 @@ __all__ = [
     "GeometricMean",
     "Outcome",
     "compare",
+    "decide",
     "geometric_mean",
     "mean_by_group",
     "mean_of_ratios",
@@ -117,7 +118,7 @@ def compare(
         return _unknown(_needs(missing), ratio)
     place = rank(samples[0].size, samples[1].size, confidence)
     interval = Interval(exp(ratios[place - 1]), exp(ratios[-place]))
-    return Comparison(*_decide(interval, higher_is_faster, band), ratio, interval)
+    return Comparison(*decide(interval, higher_is_faster=higher_is_faster, band=band), ratio, interval)
 
 
 def geometric_mean(comparisons: Sequence[Comparison | None], confidence: float = CONFIDENCE) -> GeometricMean:
@@ -162,7 +163,8 @@ def mean_of_ratios(ratios: Sequence[float | None], confidence: float = CONFIDENC
     return GeometricMean(exp(mean), Interval(exp(mean - half), exp(mean + half)), "", known, of)
 
 
-def _decide(interval: Interval, higher_is_faster: bool, band: float) -> tuple[Outcome, str]:
+def decide(interval: Interval, *, higher_is_faster: bool = False, band: float = BAND) -> tuple[Outcome, str]:
+    """What a ratio with this interval is called, and the sentence that it rests on; see `compare`."""
     shown = f"the ratio is between {interval.low:.3f} and {interval.high:.3f}"
     if 1 / (1 + band) <= interval.low and interval.high <= 1 + band:
         return Outcome.EQUIVALENT, f"{shown}, less than {100 * band:g} % apart"

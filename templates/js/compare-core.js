@@ -12,39 +12,54 @@
   }
 
   const needs = (missing) => `needs ${missing} more run${missing > 1 ? "s" : ""} of each`;
-  const unknown = (reason, ratio = null) => ({ outcome: "inconclusive", reason, ratio, interval: null });
 
-  function decide([low, high], higherIsFaster, rule) {
-    const shown = `the ratio is between ${low.toFixed(3)} and ${high.toFixed(3)}`;
-    if (1 / (1 + rule.band) <= low && high <= 1 + rule.band) {
-      return { outcome: "equivalent", reason: `${shown}, less than ${rule.percent} % apart` };
-    }
-    if (low <= 1 && 1 <= high) return { outcome: "inconclusive", reason: `${shown}: more runs may tell` };
-    return { outcome: low > 1 === higherIsFaster ? "faster" : "slower", reason: shown };
+  // What a ratio with this interval is called.
+  function outcomeOf(rule, [low, high], higherIsFaster) {
+    if (1 / (1 + rule.band) <= low && high <= 1 + rule.band) return "equivalent";
+    if (low <= 1 && 1 <= high) return "inconclusive";
+    return low > 1 === higherIsFaster ? "faster" : "slower";
+  }
+
+  const possible = (sample) => sample.every((value) => Number.isFinite(value) && value > 0);
+
+  // The runs that are missing of both: -1 where some have no value that can be, NaN where nobody knows the rank.
+  function missing(rule, first, second) {
+    if (!possible(first) || !possible(second)) return -1;
+    const rank = rule.ranks[`${Math.min(first.length, second.length)},${Math.max(first.length, second.length)}`];
+    return rank === undefined ? NaN : Math.max(0, -rank);
   }
 
   // Two tests by one number of each of their runs; the ratio is second ÷ first.
-  function compare(rule, first, second, higherIsFaster) {
-    for (const [name, sample] of [["first", first], ["second", second]]) {
-      for (const value of sample) {
-        if (!(Number.isFinite(value) && value > 0)) return unknown(`a run of the ${name} test has no positive finite value`);
-      }
-    }
-    const n = Math.min(first.length, second.length);
-    const rank = rule.ranks[`${n},${Math.max(first.length, second.length)}`];
-    if (rank === undefined) return unknown("no rank is known for so many runs");
-    if (n === 0) return unknown(needs(-rank));
-    const below = Array.from(first, Math.log);
-    const above = Array.from(second, Math.log);
+  function measure(rule, first, second, higherIsFaster) {
+    const lacking = missing(rule, first, second);
+    if (!(lacking >= 0) || first.length === 0 || second.length === 0) return { outcome: "inconclusive", ratio: null, interval: null };
+    const below = Float64Array.from(first, Math.log);
+    const above = Float64Array.from(second, Math.log);
     const ratios = new Float64Array(below.length * above.length);
     let place = 0;
     for (const over of above) for (const under of below) ratios[place++] = over - under;
     ratios.sort();
     const ratio = Math.exp(median(ratios));
-    if (rank < 0) return unknown(needs(-rank), ratio);
+    if (lacking) return { outcome: "inconclusive", ratio, interval: null };
+    const rank = rule.ranks[`${Math.min(first.length, second.length)},${Math.max(first.length, second.length)}`];
     const interval = [Math.exp(ratios[rank - 1]), Math.exp(ratios[ratios.length - rank])];
-    return { ...decide(interval, higherIsFaster, rule), ratio, interval };
+    return { outcome: outcomeOf(rule, interval, higherIsFaster), ratio, interval };
   }
+
+  // One sentence: what the outcome rests on, or what is missing.
+  function reasonOf(rule, first, second, { outcome, interval }) {
+    const lacking = missing(rule, first, second);
+    if (lacking === -1) return `a run of the ${possible(first) ? "second" : "first"} test has no positive finite value`;
+    if (Number.isNaN(lacking)) return "no rank is known for so many runs";
+    if (!interval) return needs(lacking);
+    const shown = `the ratio is between ${interval[0].toFixed(3)} and ${interval[1].toFixed(3)}`;
+    return shown + ({ equivalent: `, less than ${rule.percent} % apart`, inconclusive: ": more runs may tell" }[outcome] ?? "");
+  }
+
+  const compare = (rule, first, second, higherIsFaster) => {
+    const found = measure(rule, first, second, higherIsFaster);
+    return { ...found, reason: reasonOf(rule, first, second, found) };
+  };
 
   // Student's t; beyond the table an expansion in the degrees of freedom, exact to six digits.
   function student(rule, freedom) {
@@ -112,5 +127,5 @@
     return found.length ? "same as far as is known" : "same";
   }
 
-  fleetmark.comparison = { compare, meanOfRatios, meanByGroup, differences, badge, student };
+  fleetmark.comparison = { compare, measure, reasonOf, outcomeOf, meanOfRatios, meanByGroup, differences, badge, student };
 })();

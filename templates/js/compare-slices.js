@@ -56,6 +56,9 @@
       if (wanted && (there.includes(wanted) || (wanted === any && there.length > 1))) slice.release = wanted;
       else if (wanted) notes.push(`${slice.machine} was not measured with OpenVINO ${wanted} in this campaign; ${letter} shows ${releaseName(slice)} instead.`);
     });
+    if (["machine", "campaign", "release"].every((key) => a[key] === b[key])) {
+      notes.push("A and B are the same: choose another machine, campaign or release of OpenVINO for one of them.");
+    }
     return { a, b, notes };
   }
 
@@ -144,6 +147,65 @@
     return found;
   }
 
+  // One test of a slice.
+  class Side {
+    constructor(table, i) {
+      this.table = table;
+      this.i = i;
+      this.row = table.rows.text("row", i);
+      this.ok = table.ok(i);
+      this.counted = table.counted[i] === 1;
+      this.runs = table.runs.get(this.row)?.[table.measure] ?? [];
+    }
+
+    get value() { return this.table.rows.number(this.table.column, this.i); }
+    get interval() { return this.table.ends.map((end) => this.table.rows.number(end, this.i)); }
+    get href() { return this.table.rows.text("href", this.i); }
+    get reason() { return this.table.rows.text("reason", this.i); }
+    get state() { return state(this.table.rows, this.i); }
+    get version() { return version(this.table.rows.text("openvino_version", this.i)); }
+  }
+
+  // A configuration that both planned. What is only drawn is worked out when it is: there may be 100,000.
+  class Pair {
+    constructor(configuration, place, a, b, found, rest) {
+      this.configuration = configuration;
+      this.place = place;
+      this.a = a;
+      this.b = b;
+      this.counted = a.counted && b.counted;
+      this.outcome = found?.outcome ?? "";
+      this.ratio = found?.ratio ?? null;
+      this.interval = found?.interval ?? null;
+      this.rest = rest;
+    }
+
+    get model() { return this.a.table.rows.text("model", this.a.i); }
+    get label() { return label(this.a.table.rows, this.a.i, this.b.table.rows, this.b.i); }
+    get reason() { return this.outcome ? comparison.reasonOf(rule, this.a.runs, this.b.runs, this) : ""; }
+
+    get badge() {
+      const otherwise = gotOtherwise(this.a.table.rows, this.a.i, this.b.table.rows, this.b.i);
+      const [first, second] = [this.a.version, this.b.version];
+      if (first && second && first !== second) otherwise.push({ label: "OpenVINO", kind: "software", first, second, certain: true });
+      return comparison.badge([...this.rest, ...otherwise]);
+    }
+  }
+
+  function tableOf(rows, runs, measure) {
+    const ok = rows.dictionary("status").indexOf("ok");
+    const status = rows.codes("status");
+    return {
+      rows,
+      runs,
+      measure,
+      column: measure === "latency" ? "latency_ms" : "throughput_fps",
+      ends: measure === "latency" ? ["latency_low_ms", "latency_high_ms"] : ["throughput_low_fps", "throughput_high_fps"],
+      counted: rows.numbers("rank_ok"),
+      ok: (i) => status[i] === ok,
+    };
+  }
+
   // Everything that the page shows of two slices by one measure, "latency" or "throughput".
   async function compare(a, b, measure) {
     const [[one, other], [runsA, runsB]] = await Promise.all([
@@ -153,46 +215,20 @@
     const exact = a.release === any || b.release === any;
     const key = exact ? (test) => test : (test) => configurations[test] ?? test;
     const [first, second] = [chosen(one, a, key), chosen(other, b, key)];
-    const column = measure === "latency" ? "latency_ms" : "throughput_fps";
-    const ends = measure === "latency" ? ["latency_low_ms", "latency_high_ms"] : ["throughput_low_fps", "throughput_high_fps"];
     const differs = machineDifferences(a, b, [versions(one, first.values()), versions(other, second.values())]);
     const rest = differs.filter((each) => each.label !== "OpenVINO");
-    const side = (rows, i, runs) => ({
-      row: rows.text("row", i),
-      href: rows.text("href", i),
-      value: rows.number(column, i),
-      interval: ends.map((end) => rows.number(end, i)),
-      state: state(rows, i),
-      reason: rows.text("reason", i),
-      ok: rows.text("status", i) === "ok",
-      counted: rows.number("rank_ok", i) === 1,
-      runs: runs.get(rows.text("row", i))?.[measure] ?? [],
-      version: version(rows.text("openvino_version", i)),
-    });
+    const [tableA, tableB] = [tableOf(one, runsA, measure), tableOf(other, runsB, measure)];
     const pairs = [];
-    const only = { a: first.size, b: second.size };
     for (const [name, i] of first) {
       const j = second.get(name);
       if (j === undefined) continue;
-      only.a -= 1;
-      only.b -= 1;
-      const [left, right] = [side(one, i, runsA), side(other, j, runsB)];
-      const otherwise = gotOtherwise(one, i, other, j);
-      if (left.version && right.version && left.version !== right.version) otherwise.push({ label: "OpenVINO", kind: "software", first: left.version, second: right.version, certain: true });
-      const found = left.ok && right.ok ? comparison.compare(rule, left.runs, right.runs, measure === "throughput") : { outcome: "", reason: "", ratio: null, interval: null };
-      pairs.push({
-        configuration: name,
-        place: pairs.length,
-        model: one.text("model", i),
-        label: label(one, i, other, j),
-        a: left,
-        b: right,
-        counted: left.counted && right.counted,
-        badge: comparison.badge([...rest, ...otherwise]),
-        ...found,
-      });
+      const [left, right] = [new Side(tableA, i), new Side(tableB, j)];
+      const found = left.ok && right.ok ? comparison.measure(rule, left.runs, right.runs, measure === "throughput") : null;
+      pairs.push(new Pair(name, pairs.length, left, right, found, rest));
     }
+    const only = { a: first.size - pairs.length, b: second.size - pairs.length };
     const mean = comparison.meanByGroup(rule, pairs.map((pair) => (pair.counted ? pair.ratio : null)), pairs.map(({ model }) => model));
+    mean.outcome = mean.interval ? comparison.outcomeOf(rule, mean.interval, measure === "throughput") : "inconclusive";
     return { a, b, measure, pairs, only, mean, differs, badge: comparison.badge(differs) };
   }
 

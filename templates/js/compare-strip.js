@@ -6,7 +6,8 @@
   const { el, number } = fleetmark;
   const LANE = 22;
   const TOP = 40;
-  const TICKS = [1.01, 1.02, 1.05, 1.1, 1.2, 1.5, 2, 3, 5, 10, 20, 50, 100, 1000];
+  const ABOVE = [1.01, 1.02, 1.05, 1.1, 1.2, 1.5, 2, 3, 5, 10, 20, 50, 100, 1000];
+  const BELOW = [0.99, 0.98, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001];
 
   // The ticks that have room: each further from 1 than the last one by 56 pixels.
   function ticks(low, high, x) {
@@ -18,7 +19,7 @@
         return true;
       });
     };
-    return [1, ...side(TICKS), ...side(TICKS.map((value) => 1 / value))];
+    return [1, ...side(ABOVE), ...side(BELOW)];
   }
 
   function byModel(pairs) {
@@ -67,7 +68,7 @@
       mean ? el("rect", { class: "span", x: x(mean[0]), y: TOP - 8, width: Math.max(1, x(mean[1]) - x(mean[0])), height: height - TOP + 8 }, el("title", {}, "the 95 % interval of the mean over the models")) : null,
       ticks(low, high, x).map((value) => [
         el("line", { class: value === 1 ? "one" : "grid", x1: x(value), x2: x(value), y1: TOP - 8, y2: height }),
-        el("text", { x: x(value), y: TOP - 13, "text-anchor": "middle" }, String(Number(value.toPrecision(3)))),
+        el("text", { x: x(value), y: TOP - 13, "text-anchor": "middle" }, String(value)),
       ]),
       x(1) - left > 110 ? el("text", { x: x(1) - 8, y: 12, "text-anchor": "end" }, up ? "← A is faster" : "← B is faster") : null,
       width - x(1) > 110 ? el("text", { x: x(1) + 8, y: 12 }, up ? "B is faster →" : "A is faster →") : null,

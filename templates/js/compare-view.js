@@ -49,8 +49,8 @@
     const range = interval ? el("span", { class: "between" }, ` [${between(interval)}]`) : el("span", { class: "between" }, ` (${found.mean.reason})`);
     const title = `${exact(ratio)}${interval ? `; 95 % interval ${exact(interval[0])} to ${exact(interval[1])}` : ""}`;
     const times = el("strong", { title }, `${number(ratio)} times`);
-    if (interval && (interval[0] > 1 || interval[1] < 1)) return el("p", { class: "answer" }, interval[0] > 1 ? "▲ " : "▼ ", b, " is ", times, " as fast as ", a, range, ".");
-    return el("p", { class: "answer" }, "~ ", b, " is ", times, " as fast as ", a, range, interval ? ": which of the two is faster is not known." : ".");
+    const after = { inconclusive: interval ? ": which of the two is faster is not known." : ".", equivalent: `: equivalent, less than ${fleetmark.shards.compare.rule.percent} % apart.` };
+    return el("p", { class: "answer" }, `${signs[found.mean.outcome]} `, b, " is ", times, " as fast as ", a, range, after[found.mean.outcome] ?? ".");
   }
 
   function tally(found) {
@@ -84,7 +84,7 @@
 
   function headline(found, names) {
     const { mean, measure, pairs } = found;
-    const of = `Geometric mean of the ratios of ${measure === "latency" ? "median latencies" : "throughputs"} over ${mean.known} of ${plural(mean.of, "configuration")} that both planned (${plural(mean.groups, "model")}, each weighing the same), with its 95 % interval over the ${mean.groups > 1 ? "models" : "configurations"}.`;
+    const of = `Geometric mean of the ratios of ${measure === "latency" ? "median latencies" : "throughputs"} over ${mean.known} of ${plural(mean.of, "configuration")} that both planned (${mean.groups > 1 ? `${plural(mean.groups, "model")}, each weighing the same` : "of one model"}), with its 95 % interval over the ${mean.groups > 1 ? "models" : "configurations"}.`;
     return [answer(found, names), mean.ratio === null ? null : el("p", { class: "of" }, of), el("p", { class: "of" }, badge(found.badge, 6)), pairs.length ? tally(found) : null, leftOut(found)].filter(Boolean);
   }
 

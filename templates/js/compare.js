@@ -75,12 +75,15 @@
 
   function heading({ key, heading: words, number }, { sort, dir }) {
     const active = sort === key;
+    const names = slices.names(found.a, found.b);
+    const name = names.every((each) => each.length <= 24) ? { a: names[0], b: names[1] }[key] : undefined;
     const sortBy = () => {
       state.set({ sort: key, dir: active && dir === "asc" ? "desc" : "asc", p: "1" });
       section.querySelector(`th[data-key="${key}"] button`).focus();
     };
     return el("th", { scope: "col", class: number ? "number" : null, dataset: { key }, "aria-sort": active ? (dir === "desc" ? "descending" : "ascending") : null },
       el("button", { type: "button", onclick: sortBy }, words),
+      name ? el("span", { class: "unit" }, el("bdi", {}, name)) : null,
       key === "a" || key === "b" ? el("span", { class: "unit" }, `[${view.units[found.measure]}]`) : null,
       key === "ratio" ? el("span", { class: "unit" }, "95 % interval") : null);
   }
@@ -152,10 +155,10 @@
   function save(kind) {
     const { a, b, rows } = fields();
     if (kind === "json") {
-      const { ratio, interval, reason, known, of, groups } = found.mean;
+      const { outcome, ratio, interval, reason, known, of, groups } = found.mean;
       const value = {
         schema_version: 1, measure: found.measure === "latency" ? "latency_ms" : "throughput_fps", ratio_of: "b ÷ a", a, b,
-        mean: { ratio, low: interval?.[0] ?? null, high: interval?.[1] ?? null, reason, known, of, models: groups },
+        mean: { outcome, ratio, low: interval?.[0] ?? null, high: interval?.[1] ?? null, reason, known, of, models: groups },
         planned_for_one_alone: found.only,
         differences: found.differs.map(({ label, kind: sort, first, second }) => ({ fact: label, kind: sort, a: first, b: second })),
         rows: rows.map((row) => ({ ...row, counted: row.counted === "yes", a: missingLast(row.a), b: missingLast(row.b) })),
@@ -189,6 +192,7 @@
     form.elements.namedItem("m").value = measure;
     place("notes").replaceChildren(...now.notes.map((note) => el("p", { class: "notice" }, note)));
     place("headline").setAttribute("aria-busy", "true");
+    if (!found) place("headline").replaceChildren(el("p", { class: "empty" }, "Comparing …"));
     try {
       const result = await slices.compare(now.a, now.b, measure);
       if (mine !== turn) return;

@@ -42,9 +42,12 @@
     return fixed(rounded, Math.max(0, 2 - exponent));
   }
 
+  // Made once: a format is slow to make, and a table has hundreds of tooltips.
+  const digits = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 12 });
+
   // All digits that a number has, with its unit: for tooltips.
   function exact(value, unit = "") {
-    return Number.isFinite(value) ? `${Number(value.toPrecision(12)).toLocaleString("en-US", { maximumSignificantDigits: 12 })} ${unit}`.trim() : "";
+    return Number.isFinite(value) ? `${digits.format(Number(value.toPrecision(12)))} ${unit}`.trim() : "";
   }
 
   const scripts = new Map();

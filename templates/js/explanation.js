@@ -113,6 +113,14 @@
     return el("span", { class: "tag bad" }, el("span", { "aria-hidden": "true" }, "✕ "), words(status));
   }
 
+  // A long one gives its first words, and the rest when it is opened.
+  function reason(text) {
+    const first = text.split("\n", 1)[0];
+    const short = first.length > 90 ? `${first.slice(0, 90)} …` : first === text ? first : `${first} …`;
+    if (short === text) return el("span", { class: "reason" }, bdi(text));
+    return el("details", { class: "reason" }, el("summary", {}, bdi(short)), bdi(text));
+  }
+
   // How far a run is from the test's value, in per cent with its sign.
   function beside(share) {
     const shown = (100 * share).toFixed(Math.abs(share) < 0.1 ? 2 : 1).replace("-", "−");
@@ -129,7 +137,7 @@
     const rows = runs.run.map((run, i) => el("tr", { class: ["ok", "not_run"].includes(runs.status[i]) ? "" : "failed" },
       el("th", { scope: "row" }, run + 1),
       el("td", {}, outcome(runs.status[i]),
-        runs.reason[i] && el("span", { class: "reason" }, bdi(runs.reason[i]))),
+        runs.reason[i] && reason(runs.reason[i])),
       el("td", { class: "time" }, el("time", { datetime: runs.started_at[i], title: runs.started_at[i] }, runs.started_at[i].slice(0, 19).replace("T", " "))),
       el("td", { class: "number" }, figure(runs.median_ms[i], "ms")),
       several && el("td", { class: "number soft" }, known(runs.median_ms[i]) ? beside(runs.median_ms[i] / value - 1) : "–"),
@@ -147,12 +155,13 @@
   const SETTING = { weights: "weights", openvino: "OpenVINO", timed_region: "timed region" };
 
   function settings({ detail }) {
-    const rows = detail.settings.map(({ name, asked, got, mark }) => el("tr", { class: mark },
+    const rows = detail.settings.map(({ name, asked, got, mark, note }) => el("tr", { class: mark },
       el("th", { scope: "row" }, bdi(SETTING[name] ?? (/^[A-Z]/.test(name) ? name : words(name)))),
       el("td", {}, bdi(asked)),
       el("td", {}, got.length > 0 ? got.map((value, i) => [i > 0 && ", ", bdi(value)]) : el("span", { class: "missing" }, "–"),
         mark === "differs" && el("span", { class: "tag bad" }, " ≠ not as asked"),
-        mark === "chosen" && el("span", { class: "soft" }, " OpenVINO’s choice"))));
+        mark === "chosen" && el("span", { class: "soft" }, " OpenVINO’s choice"),
+        note && el("span", { class: "tag doubtful" }, " ≠ ", bdi(note)))));
     const properties = Object.entries(detail.properties);
     return section("settings", "Settings",
       el("p", { class: "lead" }, "What was asked for, and what the compiled model says of itself."),
@@ -173,8 +182,8 @@
   }
 
   function conditions({ detail, words: texts }) {
-    const { values, unknown } = detail.conditions;
-    const content = values
+    const { conditions: values, unknown } = detail;
+    const content = Object.keys(values).length > 0
       ? byRun("The machine during each run", detail.runs.run, Object.entries(texts.conditions).map(([key, { words: heading, unit }]) => ({ heading, unit, values: values[key], unknown: unknown[key] })), "by-run")
       : el("p", { class: "empty" }, "Nothing is known of the machine during these runs.");
     return detail.runs.run.length > 0 && section("conditions", "The machine during each run", content);

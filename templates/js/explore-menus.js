@@ -69,6 +69,12 @@
     return text ? list.read(text, keys) : new Set(keys.filter((key) => usual.has(key)));
   }
 
+  /** A measure as it is read alone: its group tells which median it is. */
+  function named({ group, heading, unit }) {
+    const words = group.toLowerCase() === heading || group === "Further" || heading === unit ? heading : `${group.toLowerCase()}, ${heading}`;
+    return heading === unit ? unit : `${words}, ${unit}`;
+  }
+
   function choice(label, options, change) {
     const select = el("select", { onchange: () => change(select.value) }, options.map(([value, words]) => el("option", { value }, words)));
     return { select, element: el("label", {}, label, select) };
@@ -80,7 +86,7 @@
       this.dimensions = dimensions;
       this.rows = this.#slots("Rows", ROW_SLOTS, (value) => change({ rows: value }));
       this.columns = this.#slots("Columns", COLUMN_SLOTS, (value) => change({ cols: value }));
-      this.measure = choice("Measure", measures.map((column) => [column.key, `${column.group}: ${column.heading}, ${column.unit}`]), (value) => change({ measure: value }));
+      this.measure = choice("Measure", measures.map((column) => [column.key, named(column)]), (value) => change({ measure: value }));
       this.aggregate = choice("Of several tests", Object.entries(explore.AGGREGATES), (value) => change({ agg: value }));
       this.base = choice("Compared with", bases, (value) => change({ base: value }));
       parent.replaceChildren(...[...this.rows.parts, ...this.columns.parts, this.measure, this.aggregate, this.base].map(({ element }) => element));
@@ -108,5 +114,5 @@
     }
   }
 
-  Object.assign(explore, { presets, ColumnPicker, columnsIn, PivotMenu, PIVOT_SLOTS: { rows: ROW_SLOTS, columns: COLUMN_SLOTS } });
+  Object.assign(explore, { named, presets, ColumnPicker, columnsIn, PivotMenu, PIVOT_SLOTS: { rows: ROW_SLOTS, columns: COLUMN_SLOTS } });
 })();

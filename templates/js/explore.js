@@ -144,7 +144,7 @@
     const isPivot = now.view === "pivot";
     for (const box of place.querySelectorAll("input[name=view]")) box.checked = box.value === (isPivot ? "pivot" : "table");
     part("table").hidden = isPivot;
-    part("pivot").hidden = part("pivot-menu").hidden = !isPivot;
+    part("pivot").hidden = part("pivot-box").hidden = !isPivot;
     part("column-menu").hidden = isPivot;
     if (isPivot) drawPivot(now, pivot);
     else drawTable(now, chosen, key, direction);
@@ -186,6 +186,8 @@
     };
     const pivot = explore.pivot(loaded.data, filtered.passed, { ...choice, base, better: column.better, unfiltered });
     pivoted = { view, pivot };
+    const across = choice.columns.map(explore.title).join(", ");
+    part("pivot-words").textContent = `${choice.rows.map(explore.title).join(", ")}${across ? ` × ${across}` : ""}: ${explore.AGGREGATES[choice.aggregate]} ${explore.named(column)}`;
     explore.drawPivot(part("pivot"), view, pivot);
   }
 
@@ -225,7 +227,7 @@
   });
   part("csv").addEventListener("click", () => download("csv"));
   part("json").addEventListener("click", () => download("json"));
-  if (window.matchMedia("(max-width: 60rem)").matches) part("filter-panel").open = false;
+  if (window.matchMedia("(max-width: 60rem)").matches) part("filter-panel").open = part("pivot-box").open = false;
   state.onChange((now) => show(now));
   place.hidden = false;
   show(state.get());

@@ -77,8 +77,6 @@
     ["64 cameras, 5 FPS, p95 within 200 ms", { need: demandsText([{ cameras: 64, fps: 5, model: first }]), percentile: "p95", bound: "200" }],
     ["1,000 FPS in batches, no bound", { need: demandsText([{ cameras: 100, fps: 10, model: first }]), bound: "" }],
   ];
-  let counter = 0;
-
   function field(words, control, unit = "") {
     return el("label", {}, el("span", { class: "words" }, words), control, unit && el("span", { class: "unit" }, unit));
   }
@@ -90,14 +88,17 @@
     return el("select", { name }, all.map(([value, words]) => el("option", { value, selected: value === chosen }, words)));
   }
 
+  function demandIn(line) {
+    const value = (name) => line.querySelector(`[name=${name}]`).value;
+    return { cameras: Number(value("cameras")), fps: Number(value("fps")), model: value("model") };
+  }
+
   function demandLine({ cameras, fps, model }) {
-    counter += 1;
-    const line = el("div", { class: "demand", role: "group", "aria-label": "demand" },
+    return el("div", { class: "demand", role: "group", "aria-label": "demand" },
       field("cameras", input("cameras", { min: 1, max: 100000, step: 1, required: true, value: cameras })),
       field("× FPS each", input("fps", { min: 0.01, max: 10000, step: "any", required: true, value: fps })),
       field("with", select("model", models.map((name) => [name, name]), model)),
-      el("button", { type: "button", class: "less", "aria-label": `Remove the demand for ${model}` }, "remove"));
-    return line;
+      el("button", { type: "button", class: "less", "aria-label": "Remove this demand" }, "remove"));
   }
 
   const any = (values) => [["", "any"], ...values.map((value) => [value, value])];
@@ -135,9 +136,13 @@
   home.append(form, answers, offersTable);
   home.hidden = false;
 
+  const said = () => demandsText([...demands.children].map(demandIn));
+
+  // What already says what is asked is left alone: who types next has the focus in it.
   function fill(asked) {
     const wanted = demandsOf(asked.need);
-    demands.replaceChildren(...(wanted.length ? wanted : [{ cameras: 8, fps: 30, model: first }]).map(demandLine));
+    if (!wanted.length) wanted.push({ cameras: 8, fps: 30, model: first });
+    if (said() !== demandsText(wanted)) demands.replaceChildren(...wanted.map(demandLine));
     for (const [name, control] of Object.entries(controls)) {
       if (control.tagName === "SELECT" && ![...control.options].some(({ value }) => value === asked[name])) {
         control.append(el("option", { value: asked[name] }, asked[name]));
@@ -161,13 +166,9 @@
       bad.setAttribute("aria-invalid", "true");
       return null;
     }
-    const lines = [...demands.children].map((line) => {
-      const value = (name) => line.querySelector(`[name=${name}]`).value;
-      return { cameras: Number(value("cameras")), fps: Number(value("fps")), model: value("model") };
-    });
-    const said = Object.fromEntries(Object.entries(controls).map(([name, control]) => [name, control.value.trim()]));
-    if (said.currency === usualCurrency(offersNow(state.get()))) said.currency = "";
-    return { need: demandsText(lines), ...said };
+    const chosen = Object.fromEntries(Object.entries(controls).map(([name, control]) => [name, control.value.trim()]));
+    if (chosen.currency === usualCurrency(offersNow(state.get()))) chosen.currency = "";
+    return { need: said(), ...chosen };
   }
 
   function complaint(control) {
@@ -177,8 +178,8 @@
   }
 
   function ask(changes) {
-    const said = changes || read();
-    if (said) state.set(said);
+    const asked = changes || read();
+    if (asked) state.set(asked);
   }
 
   form.addEventListener("submit", (event) => {
@@ -212,45 +213,61 @@
 
   const offersNow = (asked) => ({ ...offered, ...editsOf(asked.offers) });
 
-  function drawOffers(asked) {
-    const offers = offersNow(asked);
-    const open = offersTable.open;
-    const edited = Object.keys(editsOf(asked.offers)).length;
+  const summary = el("summary", {}, "Prices and watts");
+  const lines = site.machines.map(({ name }) => offerLine(name));
+
+  function buildOffers() {
     const dated = site.machines.map(({ priced_on: day }) => day).filter(Boolean).sort();
     const span = dated.length ? `, of ${dated[0]}${dated.at(-1) === dated[0] ? "" : ` to ${dated.at(-1)}`}` : "";
-    offersTable.replaceChildren(
-      el("summary", {}, "Prices and watts", edited ? ` (${edited} edited here)` : ""),
-      el("p", { class: "lead" }, `As the lab says${span}. What you change here stays in the link and nowhere else; a price holds for one machine, watts are what it draws in all.`),
+    const headings = ["machine", "price", "currency", "watts"].map((words) => el("th", { scope: "col" }, words));
+    offersTable.append(
+      summary,
+      el("p", { class: "lead" }, `As the lab says${span}. What you change here stays in the link and nowhere else. A price is that of one machine, watts are what it draws in all.`),
       el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Prices and watts" },
         el("table", {},
-          el("thead", {}, el("tr", {}, ["machine", "price", "currency", "watts", ""].map((words) => el("th", { scope: "col" }, words || el("span", { class: "unseen" }, "as the lab says"))))),
-          el("tbody", {}, site.machines.map(({ name }) => offerLine(name, offers[name]))))),
-    );
-    offersTable.open = open;
+          el("thead", {}, el("tr", {}, headings, el("th", { scope: "col" }, el("span", { class: "unseen" }, "undo")))),
+          el("tbody", {}, lines.map(({ row }) => row)))));
   }
 
-  function offerLine(name, { price, currency, watts }) {
-    const shown = (value) => (Number.isFinite(value) ? value : "");
+  function drawOffers(asked) {
+    const offers = offersNow(asked);
+    const edited = lines.filter((line) => line.show(offers)).length;
+    summary.textContent = `Prices and watts${edited ? ` (${edited} edited here)` : ""}`;
+  }
+
+  // A machine's line; `show` gives whether it differs from what the lab says.
+  function offerLine(name) {
     const cells = {
-      price: input("offer", { min: 0.01, step: "any", value: shown(price), "aria-label": `price of ${name}` }),
-      currency: el("input", { size: 5, maxlength: 8, value: currency, autocomplete: "off", "aria-label": `currency of ${name}` }),
-      watts: input("offer", { min: 0.01, step: "any", value: shown(watts), "aria-label": `watts of ${name}` }),
+      price: input("offer", { min: 0.01, step: "any", "aria-label": `price of ${name}` }),
+      currency: el("input", { size: 5, maxlength: 8, autocomplete: "off", "aria-label": `currency of ${name}` }),
+      watts: input("offer", { min: 0.01, step: "any", "aria-label": `watts of ${name}` }),
     };
-    const save = () => {
-      const edits = { ...editsOf(state.get().offers) };
-      edits[name] = { price: positive(cells.price.value), currency: cells.currency.value.trim(), watts: positive(cells.watts.value) };
+    const save = (edit) => {
+      const edits = { ...editsOf(state.get().offers), [name]: edit };
       state.set({ offers: editsText(edits) });
     };
-    for (const control of Object.values(cells)) control.addEventListener("change", save);
-    const changed = !same({ price, currency, watts }, offered[name]);
-    return el("tr", { class: changed ? "edited" : null, dataset: { machine: name } },
+    const written = () => ({ price: positive(cells.price.value), currency: cells.currency.value.trim(), watts: positive(cells.watts.value) });
+    for (const control of Object.values(cells)) control.addEventListener("change", () => save(written()));
+    const undo = el("button", { type: "button", hidden: true, onclick: () => {
+      save(offered[name]);
+      cells.price.focus();
+    } }, "as the lab says");
+    const row = el("tr", { dataset: { machine: name } },
       el("th", { scope: "row" }, el("bdi", {}, name)),
       Object.values(cells).map((control) => el("td", {}, control)),
-      el("td", {}, changed && el("button", { type: "button", onclick: () => {
-        const edits = { ...editsOf(state.get().offers) };
-        delete edits[name];
-        state.set({ offers: editsText(edits) });
-      } }, "as the lab says")));
+      el("td", {}, undo));
+    const show = (offers) => {
+      const offer = offers[name];
+      if (!same(written(), offer)) {
+        for (const key of ["price", "watts"]) cells[key].value = Number.isFinite(offer[key]) ? String(offer[key]) : "";
+        cells.currency.value = offer.currency;
+      }
+      const changed = !same(offer, offered[name]);
+      row.classList.toggle("edited", changed);
+      undo.hidden = !changed;
+      return changed;
+    };
+    return { row, show };
   }
 
   // Answers
@@ -373,7 +390,7 @@
   function assumptions(query, good) {
     const kept = Math.round(100 * query.headroom);
     const bounded = Number.isFinite(query.bound);
-    const said = [
+    const words = [
       "Only tests that ended ok and are valid count, each for the machine, device and settings that it was measured with.",
       "A machine keeps up with the lower end of the throughput's 95 % interval, not with the throughput itself.",
       bounded && (query.percentile === "p50"
@@ -387,22 +404,16 @@
       "Decoding, scaling and the network are not in these numbers.",
       "Prices and watts are those of the table below; prices in different currencies are not compared.",
     ].filter(Boolean);
-    return el("details", { class: "assumptions" }, el("summary", {}, "What this rests on"), el("ul", {}, said.map((words) => el("li", {}, words))));
+    return el("details", { class: "assumptions" }, el("summary", {}, "What this rests on"), el("ul", {}, words.map((each) => el("li", {}, each))));
   }
 
   function update(asked) {
-    const focused = document.activeElement;
-    const inForm = form.contains(focused);
-    const name = focused?.name;
-    const line = inForm ? [...demands.children].indexOf(focused.closest(".demand")) : -1;
     fill(asked);
-    if (inForm && !form.contains(focused) && line >= 0) demands.children[line]?.querySelector(`[name=${name}]`)?.focus();
-    const label = offersTable.contains(focused) ? focused.getAttribute("aria-label") : null;
     drawOffers(asked);
-    if (label) [...offersTable.querySelectorAll("[aria-label]")].find((each) => each.getAttribute("aria-label") === label)?.focus();
     draw(asked);
   }
 
+  buildOffers();
   state.onChange(update);
   update(state.get());
 })();

@@ -52,7 +52,7 @@
   }
 
   // Names have no end of their own.
-  const short = (text) => (text.length > 80 ? `${text.slice(0, 80)} …` : text);
+  const short = (text, most = 80) => (text.length > most ? `${text.slice(0, most)} …` : text);
 
   const measureOf = (tests, index, chosen) => chosen || (tests.scenario(index) === "sync" ? "latency_ms" : "throughput_fps");
 
@@ -142,7 +142,7 @@
     const cells = known.campaigns.map((campaign, at) => cell(tests, index * across + at, measure, tests.row[index], campaign.id));
     return el("tr", {},
       el("th", { scope: "row" }, link, ` ${MEASURES[measure].heading}, ${MEASURES[measure].unit}`,
-        el("span", { class: "settings" }, el("bdi", {}, tests.label(index)))),
+        el("span", { class: "settings" }, el("bdi", {}, short(tests.label(index), 200)))),
       across > 1 && el("td", { class: "picture" }, picture(tests, index, measure)),
       cells);
   }
@@ -206,6 +206,7 @@
 
   async function draw() {
     const mine = ++turn;
+    place.setAttribute("aria-busy", "true");
     let chosen = state.get();
     // A machine that is gone from the site: the first one, rather than nothing.
     if (!known.machines.some((each) => each.name === chosen.machine)) chosen.machine = known.machines[0].name;
@@ -213,7 +214,9 @@
     try {
       tests = await load(chosen.machine);
     } catch (error) {
+      if (mine !== turn) return;
       place.replaceChildren(el("p", { class: "notice", role: "alert" }, `${error.message}.`));
+      place.removeAttribute("aria-busy");
       place.hidden = false;
       return;
     }
@@ -227,6 +230,7 @@
     const count = `${found.length.toLocaleString("en-US")} of ${tests.count.toLocaleString("en-US")} tests`;
     form.elements.count.value = count;
     place.replaceChildren(...[steps(tests), table(tests, found.slice((page - 1) * PER_PAGE, page * PER_PAGE), chosen), pager(found.length, page, pages)].filter(Boolean));
+    place.removeAttribute("aria-busy");
     place.hidden = false;
     document.querySelector("#tests .static").hidden = true;
     const region = place.querySelector(".history");

@@ -31,11 +31,11 @@ def missing_programs() -> str:
     return " and ".join(str(path) for path in (CHROMIUM, DRIVER) if not path.exists())
 
 
-def start(profile: Path) -> webdriver.Chrome:
+def start(profile: Path, *more: str) -> webdriver.Chrome:
     """A browser with a new profile, without network, whose console and requests are written down."""
     options = webdriver.ChromeOptions()
     options.binary_location = str(CHROMIUM)
-    for argument in (*FLAGS, f"--user-data-dir={profile}"):
+    for argument in (*FLAGS, *more, f"--user-data-dir={profile}"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     # The path is given, so Selenium neither looks for a driver nor counts its use.

@@ -47,6 +47,16 @@ def open_page(browser: Browser, address: str) -> None:
     WebDriverWait(browser, 30).until(lambda each: each.execute_script(ready))
 
 
+def go(browser: Browser, steps: int) -> None:
+    """Back and forward; waits until the page has followed."""
+    script = """
+        const [steps, done] = arguments;
+        addEventListener('popstate', () => setTimeout(done), { once: true });
+        history.go(steps);
+    """
+    browser.execute_async_script(script, steps)
+
+
 def column(browser: Browser, key: str) -> list[str]:
     """What the rows on show have in one column."""
     script = """
@@ -102,9 +112,16 @@ def counts(browser: Browser, facet: str) -> dict[str, int]:
 
 
 def click(browser: Browser, element: Any) -> None:
-    """However far down it stands."""
+    """Click what may stand far down, and wait until the page has followed."""
     browser.execute_script("arguments[0].scrollIntoView({block: 'center', inline: 'center'})", element)
     element.click()
+    settle(browser)
+
+
+def settle(browser: Browser) -> None:
+    """DataTables sorts in a later turn, so that the browser can draw in between."""
+    script = "const [done] = arguments; setTimeout(() => requestAnimationFrame(() => setTimeout(done)), 20)"
+    browser.execute_async_script(script)
 
 
 def heading(browser: Browser, key: str) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -90,15 +92,18 @@ def lab(
         timed_region="inference",
         test_id=[f"test-{number % (count // max(machines, 1) or 1)}" for number in range(count)],
     ).astype(object)
-    numbers = [name for name in table if str(name).endswith(("_ms", "_fps")) or name == "fps"]
+    columns = {str(key): np.array(table[key].to_numpy(dtype=object)) for key in table}
+    columns |= {key: np.full(count, None, dtype=object) for key in ("reason", "verdict_reasons")}
+    numbers = [name for name in columns if name.endswith(("_ms", "_fps")) or name == "fps"]
     outcomes = generator.random(count)
-    for place in np.flatnonzero(outcomes < bad):
+    for place in np.flatnonzero(outcomes < bad).tolist():
         status = str(generator.choice(list(_FAILURES)))
-        table.loc[place, ["status", "verdict", *numbers]] = [status, None, *[None] * len(numbers)]
-        table.loc[place, "reason"] = _FAILURES[status]
-    for place in np.flatnonzero((outcomes >= bad) & (outcomes < bad + doubtful)):
-        _doubt(table, int(place), str(generator.choice(["noisy", "invalid", "runs", "samples"])))
-    return table.reindex(columns=list(COLUMNS))
+        columns["status"][place], columns["reason"][place] = status, _FAILURES[status]
+        for key in ("verdict", *numbers):
+            columns[key][place] = None
+    for place in np.flatnonzero((outcomes >= bad) & (outcomes < bad + doubtful)).tolist():
+        _doubt(columns, place, str(generator.choice(["noisy", "invalid", "runs", "samples"])))
+    return pd.DataFrame(columns).reindex(columns=list(COLUMNS))
 
 
 def tasks(models: int) -> dict[str, str]:
@@ -106,11 +111,14 @@ def tasks(models: int) -> dict[str, str]:
     return {f"model-{number:02d}": TASKS[number % len(TASKS)] for number in range(models - 1)}
 
 
-def _doubt(table: pd.DataFrame, place: int, kind: str) -> None:
+def _doubt(columns: dict[str, Any], place: int, kind: str) -> None:
+    changes: dict[str, str]
     if kind in {"noisy", "invalid"}:
-        table.loc[place, ["verdict", "verdict_reasons"]] = [kind, "other_load drift"]
+        changes = {"verdict": kind, "verdict_reasons": "other_load drift"}
     elif kind == "samples":
-        table.loc[place, ["latency_p99_ms", "latency_p99_high_ms"]] = "needs 412 more"
+        changes = dict.fromkeys(("latency_p99_ms", "latency_p99_high_ms"), "needs 412 more")
     else:
-        ends = ["latency_low_ms", "latency_high_ms", "throughput_low_fps", "throughput_high_fps"]
-        table.loc[place, [*ends, "latency_p95_high_ms", "latency_p99_high_ms"]] = "needs 3 more runs"
+        ends = ("latency_low_ms", "latency_high_ms", "throughput_low_fps", "throughput_high_fps")
+        changes = dict.fromkeys((*ends, "latency_p95_high_ms", "latency_p99_high_ms"), "needs 3 more runs")
+    for key, value in changes.items():
+        columns[key][place] = value

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from integrator.store import CampaignStore
 from protocol.layout import result_name
 from protocol.result import Result
 from tests.site import browser, measured
+from tests.site.firefox import FIREFOX, firefox
 
 pytestmark = pytest.mark.browser
 
@@ -164,8 +167,8 @@ def test_every_part_is_there(window: webdriver.Chrome, folder: Path) -> None:
         for row in dialog.find_elements(By.CSS_SELECTOR, ".settings tbody tr")
     }
     assert settings["threads"].text.split() == ["threads", "4", "8", "≠", "not", "as", "asked"]
-    assert [name for name, row in settings.items() if "≠" in row.text] == ["threads"]
-    assert "bf16 OpenVINO\u2019s choice" in settings["inference precision"].text
+    assert [name for name, row in settings.items() if "≠ not as asked" in row.text] == ["threads"]
+    assert "bf16 OpenVINO\u2019s choice ≠ the weights are FP32" in settings["inference precision"].text
     rows = dialog.find_elements(By.CSS_SELECTOR, "#explain-conditions tbody tr")
     assert len(rows) == len(CONDITIONS)
     assert "no sensor" in next(row.text for row in rows if row.text.startswith("temperature before"))
@@ -226,7 +229,8 @@ _DESCRIBED = """
 """
 _MARKS = r"""
     const lines = [...arguments[0].querySelectorAll("path.run")];
-    return lines.map((line) => [...line.getAttribute("d").matchAll(/[MH]([\d.]+)/g)].map(([, x]) => Number(x)));
+    const places = (path) => [...path.matchAll(/[MH]([\d.]+)/g)].map(([, x]) => Number(x));
+    return lines.map((line) => places(line.getAttribute("d")));
 """
 
 
@@ -318,7 +322,7 @@ def test_run_values_come_back_in_the_page(window: webdriver.Chrome, folder: Path
             if (!fleetmark.runs) await fleetmark.loadScript("assets/js/runs.js");
             const found = await fleetmark.runs(campaign, "box");
             const again = await fleetmark.runs(campaign, "box");
-            const plain = [...found].map(([row, values]) => [row, [...values.latency], [...values.throughput]]);
+            const plain = [...found].map(([row, all]) => [row, [...all.latency], [...all.throughput]]);
             done([found === again, plain]);
         })().catch((error) => done(String(error)));
     """
@@ -338,7 +342,9 @@ def test_without_scripts_the_link_leads_to_the_row(window: webdriver.Chrome, fol
     browser.scripts(window, on=False)
     window.get((folder / "site/index.html").as_uri())
     link = window.find_element(By.CSS_SELECTOR, f"a[data-row={STEADY}]")
-    assert link.get_attribute("href").endswith(f"site/machines/box.html#{STEADY}")
+    assert str(link.get_attribute("href")).endswith(f"site/machines/box.html#{STEADY}")
+    link.click()
+    assert measured.STEADY.model in window.find_element(By.ID, STEADY).text
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
@@ -352,6 +358,43 @@ def test_it_fits_a_phone(window: webdriver.Chrome, folder: Path, colours: str) -
     """
     widths = window.execute_script(script, dialog)
     assert max(widths) <= browser.PHONE
+
+
+_AXE = """
+    const done = arguments[arguments.length - 1];
+    const words = ({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(" | ")}`;
+    const serious = ({ impact }) => ["serious", "critical"].includes(impact);
+    axe.run(document, { resultTypes: ["violations"], preload: false }).then(
+        ({ violations }) => done(violations.filter(serious).map(words)), (error) => done([String(error)]));
+"""
+
+
+@pytest.mark.parametrize("width", [browser.DESKTOP, browser.PHONE])
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_nothing_in_it_keeps_people_out(
+    window: webdriver.Chrome, folder: Path, colours: str, width: int
+) -> None:
+    axe = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+    browser.resize(window, width)
+    browser.media(window, colours=colours)
+    for row in (STEADY, WIDE, CRASHED):
+        opened(window, folder, row)
+        window.execute_script(axe)
+        assert window.execute_async_script(_AXE) == []
+
+
+def test_it_opens_in_firefox_too(folder: Path, tmp_path: Path) -> None:
+    if not FIREFOX.exists():
+        pytest.skip(f"Firefox is not installed: no {FIREFOX}")
+    with firefox(tmp_path) as fox:
+        fox.open((folder / "site/index.html").as_uri() + f"#explain={STEADY}")
+        done = "return document.querySelectorAll('dialog.explain[open] svg.ecdf path.run').length"
+        for _ in range(100):
+            if fox.run(done):
+                break
+            time.sleep(0.1)
+        assert fox.run(done) == measured.RUNS
+        assert [error for error in fox.errors() if folder.as_uri() in error] == []
 
 
 def test_a_campaign_without_details_shows_what_its_row_has(

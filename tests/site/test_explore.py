@@ -23,11 +23,13 @@ from tests.site.explorer import (
     counts,
     digits,
     download,
+    go,
     heading,
     ids,
     open_page,
     option,
     part,
+    settle,
     shown,
     sort_button,
 )
@@ -58,7 +60,7 @@ def test_sorts_by_numbers(window: Browser, small: Built, key: str, first: str) -
         click(window, window.find_element(By.CSS_SELECTOR, "[aria-label=Last]"))
         assert column(window, key)[-1].startswith("–")
         assert f"sort={'-' if direction == 'descending' else ''}{key}" in window.current_url
-        window.back()
+        go(window, -1)
     click(window, sort_button(window, key))
     assert heading(window, key).get_attribute("aria-sort") is None
     assert "sort" not in window.current_url
@@ -142,14 +144,14 @@ def test_back_and_forward(window: Browser, small: Built) -> None:
     open_page(window, address)
     click(window, option(window, "scenario", "async"))
     click(window, window.find_element(By.CSS_SELECTOR, "input[value=pivot]"))
-    window.back()
+    go(window, -1)
     assert not part(window, "pivot").is_displayed()
     assert shown(window) == (frame["scenario"] == "async").sum()
-    window.back()
+    go(window, -1)
     assert shown(window) == len(frame)
     assert not option(window, "scenario", "async").is_selected()
-    window.forward()
-    window.forward()
+    go(window, 1)
+    go(window, 1)
     assert part(window, "pivot").is_displayed()
 
 
@@ -159,12 +161,12 @@ def test_pages_are_in_the_address(window: Browser, small: Built) -> None:
     assert ids(window) == list(frame["row"].iloc[100:150])
     click(window, window.find_element(By.CSS_SELECTOR, "[aria-label=Next]"))
     assert window.current_url.endswith("#page=4")
-    window.back()
+    go(window, -1)
     assert ids(window) == list(frame["row"].iloc[100:150])
     # A filter begins at the first page, and the way back is the third.
     click(window, option(window, "machine", "nuc-13"))
     assert ids(window) == list(frame[frame["machine"] == "nuc-13"]["row"].head(50))
-    window.back()
+    go(window, -1)
     assert ids(window) == list(frame["row"].iloc[100:150])
     open_page(window, f"{address}#page=99999&machine=%2Bnuc-13")
     assert ids(window)[-1] == frame[frame["machine"] == "nuc-13"]["row"].iloc[-1]
@@ -174,7 +176,7 @@ def test_columns_are_chosen(window: Browser, small: Built) -> None:
     address, _ = small
     open_page(window, address)
     part(window, "column-menu").click()
-    for key in ("compile", "hint"):
+    for key in ("compile", "batch"):
         label = window.find_element(
             By.XPATH, f"//details[@data-part='column-menu']//label[starts-with(., '{key}')]"
         )
@@ -183,7 +185,7 @@ def test_columns_are_chosen(window: Browser, small: Built) -> None:
         "return [...document.querySelectorAll('table.rows thead th')].map((th) => th.dataset.key)"
     )
     assert "compile_ms" in headings
-    assert "hint" not in headings
+    assert "batch" not in headings
     url = window.current_url
     open_page(window, url)
     assert headings == window.execute_script(
@@ -221,6 +223,19 @@ def test_downloads_what_is_shown(window: Browser, small: Built, downloads: Path)
     ]
 
 
+def test_a_number_explains_itself(window: Browser, small: Built) -> None:
+    address, frame = small
+    open_page(window, f"{address}#machine=%2Bnuc-13")
+    click(window, window.find_element(By.CSS_SELECTOR, "td.c-latency_ms a"))
+    WebDriverWait(window, 20).until(lambda each: each.find_element(By.TAG_NAME, "dialog").is_displayed())
+    first = frame[frame["machine"] == "nuc-13"].iloc[0]
+    assert f"explain={first['row']}" in window.current_url
+    assert "machine=%2Bnuc-13" in window.current_url
+    go(window, -1)
+    assert not window.find_element(By.TAG_NAME, "dialog").is_displayed()
+    assert shown(window) == (frame["machine"] == "nuc-13").sum()
+
+
 def test_with_the_keyboard_alone(window: Browser, small: Built) -> None:
     address, frame = small
     open_page(window, address)
@@ -245,6 +260,7 @@ def test_with_the_keyboard_alone(window: Browser, small: Built) -> None:
     window.switch_to.active_element.send_keys(Keys.ARROW_LEFT)
     tab_to("e.closest('th')?.dataset.key === 'latency_ms'")
     window.switch_to.active_element.send_keys(Keys.ENTER)
+    settle(window)
     assert ids(window)[0] == own.sort_values("latency_ms", kind="stable")["row"].iloc[0]
 
 
@@ -279,7 +295,7 @@ def test_presets_and_campaigns(window: Browser, small: Built) -> None:
     assert set(np.round(np.log(row), 1)) <= set(np.round(np.log(best[model]), 1)) | set(
         np.round(np.log(frame[frame["model"] == model]["fps"].dropna()), 1)
     )
-    window.back()
+    go(window, -1)
     Select(part(window, "campaign")).select_by_index(1)
     WebDriverWait(window, 10).until(lambda each: "campaign=lab-2026-07" in each.current_url)
     WebDriverWait(window, 10).until(lambda each: part(each, "shown").text.endswith(" of 100 rows"))

@@ -53,7 +53,13 @@ def wrong(value: Any, schema: dict[str, Any], place: str = "") -> Iterator[str]:
         yield f"{place}: {value!r} is not {schema['const']!r}"
     if "enum" in schema and value not in schema["enum"]:
         yield f"{place}: {value!r} is not one of {schema['enum']}"
-    kinds = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None)}
+    kinds: dict[str, Any] = {
+        "string": str,
+        "integer": int,
+        "number": (int, float),
+        "boolean": bool,
+        "null": type(None),
+    }
     kinds |= {"object": dict, "array": list}
     if given := schema.get("type"):
         allowed = [given] if isinstance(given, str) else given

@@ -19,6 +19,7 @@ from integrator.cli import app
 from integrator.offers import MachineOffer
 from integrator.publish import publish
 from integrator.rejected import Rejections
+from integrator.site.build import build_site
 from integrator.site.page import Site
 from integrator.site.source import CampaignResults, Offer
 from integrator.store import CampaignStore
@@ -121,11 +122,10 @@ class TestOffers:
             "schema_version: 1\nname: lab\nmachines: [{name: box, price: 9, currency: USD, watts: 3}]\n"
         )
         built: list[CampaignResults] = []
-        build = publishing.build_site
 
         def watched(target: Path, campaigns: list[CampaignResults]) -> Path:
             built.extend(campaigns)
-            return build(target, campaigns)
+            return build_site(target, campaigns)
 
         monkeypatch.setattr(publishing, "build_site", watched)
         given = ["publish", str(newest.folder), "--with", str(older.folder), "--lab", str(lab)]

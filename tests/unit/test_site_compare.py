@@ -127,7 +127,7 @@ class TestMatrix:
         half = student(1) * log(2)
         assert pair.interval == pytest.approx((8 * exp(-half), 8 * exp(half)))
         assert (pair.known, pair.of, pair.models) == (3, 4, 2)
-        assert not pair.certain
+        assert pair.outcome == "inconclusive"
         assert pair.hatched == "fewer than 5 configurations"  # the kernel of "a" is unknown, not another
         back = found.pairs["a", "b"]
         assert back.ratio == pytest.approx(1 / 8)

@@ -88,13 +88,14 @@ def test_the_scripts_name_slices_and_facts() -> None:
         (0.5, (0.4, 0.6), "▼", "slow-3"),
         (4.0, (3.0, 5.0), "▲", "fast-4"),
         (4.0, (0.9, 20.0), "~", ""),
+        (1.01, (1.005, 1.015), "=", ""),
         (4.0, None, "~", ""),
     ],
 )
 def test_a_cell_of_the_matrix(ratio: float, ends: tuple[float, float] | None, sign: str, colour: str) -> None:
     pair = Pair(ratio, Interval(*ends) if ends else None, known=6, of=9, models=3, differs=())
     cell = cell_of(pair, "one", "other name")
-    assert (cell.sign, cell.colour, cell.coverage, cell.hatched) == (sign, colour, "6/9", False)
+    assert (cell.sign, cell.colour, cell.coverage, cell.hatched) == (sign, colour, "6/9", "")
     assert cell.href == "compare.html#a=other+name&b=one"
     assert "6 of 9 configurations, 3 models" in cell.title
     assert ("no interval" in cell.title) == (ends is None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import math
 import sys
@@ -174,8 +175,12 @@ class TestChanges:
         assert (found.losses, found.compared) == ((), 0)
 
     def test_failures(self) -> None:
-        before = [{"test_id": "a", "values": FAST}, {"test_id": "b", "status": "crashed"}, {"test_id": "c"}]
-        after = [
+        before: list[dict[str, Any]] = [
+            {"test_id": "a", "values": FAST},
+            {"test_id": "b", "status": "crashed"},
+            {"test_id": "c"},
+        ]
+        after: list[dict[str, Any]] = [
             {"test_id": "a", "status": "out_of_memory"},
             {"test_id": "b", "values": FAST},
             {"test_id": "c"},
@@ -296,7 +301,7 @@ def test_a_change_in_per_cent(ratio: float, words: str) -> None:
 
 def test_only_what_is_certain_has_a_tone() -> None:
     tests = [{"test_id": each, "values": FAST} for each in "abcd"]
-    later = [
+    later: list[dict[str, Any]] = [
         {"test_id": "a", "values": SLOW},
         {"test_id": "b", "values": SLOW, "verdict": "noisy"},
         {"test_id": "c", "values": FAST},
@@ -356,6 +361,29 @@ class TestPage:
         assert "1</b> new failure" in html
         known = html.split('id="known">')[1].split("</script>")[0]
         assert json.loads(known)["machines"][0]["name"] == EVIL
+
+    def test_no_text_makes_it_large(self) -> None:
+        """What a machine says of itself has any length, and may be such that nothing compresses it."""
+        random = np.random.default_rng(1)
+
+        def text() -> str:
+            return "".join(map(chr, random.integers(0x4E00, 0x9FFF, 20_000)))
+
+        tests = [{"test_id": f"t{n}"} for n in range(150)]
+        names = [f"m{n}" for n in range(30)]
+        html = self.html(
+            campaign(5, [{**test, "values": FAST} for test in tests]),
+            *(
+                campaign(
+                    month,
+                    tests,
+                    machines={each: sample.description(each, cpu_model=text()) for each in names},
+                )
+                for month in range(6, 13)
+            ),
+        )
+        assert html.count("other hardware under the same name") >= 40
+        assert len(gzip.compress(html.encode())) < 60_000
 
     def test_one_campaign_says_so(self) -> None:
         html = self.html(campaign(6, [{"values": FAST}]))

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from integrator.site.compare.differences import Difference, between, known_facts, software_differs
-from integrator.statistics.compare import mean_of_ratios
+from integrator.statistics.compare import Outcome, decide, mean_of_ratios
 from integrator.statistics.interval import Interval
 from protocol.machine import MachineDescription
 
@@ -50,9 +50,11 @@ class Pair:
     """Of the machines, the first being the one that is compared with."""
 
     @property
-    def certain(self) -> bool:
-        """Whether the interval tells which of the two is faster."""
-        return self.interval is not None and not self.interval.low <= 1 <= self.interval.high
+    def outcome(self) -> Outcome:
+        """What the interval tells of the one machine, by the rule of every comparison."""
+        if self.interval is None:
+            return Outcome.INCONCLUSIVE
+        return decide(self.interval, higher_is_faster=True)[0]
 
     @property
     def hatched(self) -> str:

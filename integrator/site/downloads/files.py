@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -23,34 +24,42 @@ from protocol.status import Heartbeat
 __all__ = ["files", "runs_csv"]
 
 _DOCUMENTS: tuple[type[Document], ...] = (CampaignRecord, Job, Heartbeat, MachineDescription, Result)
+_ROWS_AT_ONCE = 20_000
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def files(site: Site) -> Iterator[Asset]:
     """Tables of every campaign in a folder of its own, those of the newest also by themselves; schemas."""
-    for number, campaign in enumerate(site.campaigns):
+    for campaign in site.campaigns:
         identity = campaign.facts.id
-        tables = {
-            "results.csv": campaign.csv if isinstance(campaign.csv, bytes) else campaign.csv.read_bytes(),
-            "results.json": results_json(campaign, site.frames[identity]),
-            "runs.csv": runs_csv(campaign.runs),
-        }
-        for name, content in tables.items():
-            yield f"data/{identity}/{name}", content
-            if number == 0 and name.startswith("results."):
-                yield f"data/{name}", content
+        newest = campaign is site.newest
+        csv = campaign.csv if isinstance(campaign.csv, bytes) else campaign.csv.read_bytes()
+        yield from _twice("results.csv", csv, identity, newest)
+        yield from _twice("results.json", results_json(campaign, site.frames[identity]), identity, newest)
+        yield f"data/{identity}/runs.csv", runs_csv(campaign.runs)
     for document in _DOCUMENTS:
         yield _schema(document.kind, {"$schema": _DIALECT, **document.model_json_schema()})
     yield _schema("results", results_schema())
 
 
+def _twice(name: str, content: bytes, campaign: str, newest: bool) -> Iterator[Asset]:
+    yield f"data/{campaign}/{name}", content
+    if newest:
+        yield f"data/{name}", content
+
+
 def runs_csv(runs: pd.DataFrame) -> bytes:
     """The run table as a CSV file: a row for each result, empty numbers where it is not ok."""
-    texts = [_texts(runs[name]) for name in ("machine", "test_id")]
-    numbers = [_numbers(runs[name]) for name in ("latency_ms", "throughput_fps")]
-    columns = [*texts, runs["run"].tolist(), _texts(runs["status"]), *numbers]
-    lines = [",".join(RUN_COLUMNS), *map("{},{},{},{},{},{}".format, *columns)]
-    return ("\n".join(lines) + "\n").encode("utf-8", "replace")
+    written = io.BytesIO()
+    written.write(",".join(RUN_COLUMNS).encode() + b"\n")
+    for start in range(0, len(runs), _ROWS_AT_ONCE):
+        part = runs.iloc[start : start + _ROWS_AT_ONCE]
+        texts = [_texts(part[name]) for name in ("machine", "test_id")]
+        numbers = [_numbers(part[name]) for name in ("latency_ms", "throughput_fps")]
+        columns = [*texts, part["run"].tolist(), _texts(part["status"]), *numbers]
+        lines = "".join(map("{},{},{},{},{},{}\n".format, *columns))
+        written.write(lines.encode("utf-8", "replace"))
+    return written.getvalue()
 
 
 def _texts(values: pd.Series) -> list[str]:

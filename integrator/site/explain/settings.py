@@ -17,6 +17,7 @@ DIFFERS = "differs"
 CHOSEN = "chosen"
 """It was left to OpenVINO."""
 
+_FLOATING = ("f32", "f16", "bf16")
 _COMPOSITE = ("AUTO", "MULTI", "HETERO", "BATCH")
 _GOT = {
     "hint": "hint",
@@ -38,8 +39,8 @@ _SAME = {"yes": "true", "no": "false", "any": "any_core", "pcore": "pcore_only",
 def settings_of(test: PlannedTest, results: Sequence[Result]) -> list[dict[str, object]]:
     """Every setting in the order of the campaign's file.
 
-    `name`, `asked`, `got` (each different value that a run reports; empty where none does), and `mark`:
-    `DIFFERS`, `CHOSEN`, or nothing where it is as asked or not known.
+    `name`, `asked`, `got` (each different value that a run reports; empty where none does), `mark`:
+    `DIFFERS`, `CHOSEN`, or nothing where it is as asked or not known; and `note`, what else is to be known.
     """
     compiled = [result.compiled for result in results if result.compiled]
     rows = [
@@ -60,7 +61,7 @@ def _row(name: str, asked: str, found: Sequence[object], mark: str | None = None
     got = list(dict.fromkeys(_text(value) for value in found if value is not None))
     if mark is None:
         mark = "" if asked == AUTO and not got else CHOSEN if asked == AUTO else _compared(asked, got)
-    return {"name": name, "asked": clean_text(asked), "got": got, "mark": mark}
+    return {"name": name, "asked": clean_text(asked), "got": got, "mark": mark, "note": ""}
 
 
 def _compared(asked: str, got: Sequence[str]) -> str:
@@ -89,7 +90,16 @@ def _setting(
         )
     if key == "hint" and test.hint is Hint.NONE:
         return _row(key, asked, found, CHOSEN if any(found) else "")
-    return _row(key, asked, found)
+    row = _row(key, asked, found)
+    if key == "inference_precision" and asked == AUTO and _other_float(test.precision, found):
+        row["note"] = f"the weights are {test.precision}"
+    return row
+
+
+def _other_float(weights: str, found: Sequence[object]) -> bool:
+    """Of a quantised model this says nothing: what is reported is that of the layers that are not."""
+    own = weights.casefold().replace("fp", "f")
+    return own in _FLOATING and any(value is not None and str(value).casefold() != own for value in found)
 
 
 def _device(test: PlannedTest, compiled: Sequence[CompiledSettings]) -> dict[str, object]:

@@ -108,4 +108,4 @@ def _floats(values: npt.NDArray[np.float64]) -> str:
 
 
 def _bytes(values: npt.NDArray[Any], kind: str = "i1") -> str:
-    return base64.b64encode(np.ascontiguousarray(values.astype(f"<{kind}"))).decode()
+    return base64.b64encode(values.astype(f"<{kind}").tobytes()).decode()

@@ -88,7 +88,7 @@ def rows(timeline: Timeline, places: Sequence[int], columns: Sequence[int]) -> t
     found = []
     for at, test in zip(places, facts, strict=True):
         measure = MEASURES[int(primary[at])]
-        values = [timeline.values[key][at].tolist() for key in (measure.key, measure.low, measure.high)]
+        value, low, high = (timeline.values[key][at] for key in (measure.key, measure.low, measure.high))
         found.append(
             HistoryRow(
                 machine=str(test["machine"]),
@@ -97,7 +97,7 @@ def rows(timeline: Timeline, places: Sequence[int], columns: Sequence[int]) -> t
                 row=str(test["row"]),
                 href=str(test["href"]),
                 measure=measure,
-                picture=sparkline(*values, kinds[at].tolist()),
+                picture=sparkline(value.tolist(), low.tolist(), high.tolist(), kinds[at].tolist()),
                 cells=tuple(
                     _cell(
                         timeline,

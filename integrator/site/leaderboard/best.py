@@ -144,7 +144,8 @@ def _why(
         {"machine": frame["machine"].to_numpy(), "model": frame["model"].to_numpy(), "words": words}
     )
     by_pair: dict[tuple[str, str], list[str]] = {}
-    for (machine, model, outcome), count in counts.value_counts(sort=False).items():  # type: ignore[misc]
+    sizes = counts.value_counts(sort=False)
+    for (machine, model, outcome), count in zip(sizes.index.tolist(), sizes.tolist(), strict=True):
         by_pair.setdefault((machine, model), []).append(f"{count} {outcome}" if count > 1 else outcome)
     why = {}
     for pair in zip(every["machine"], every["model"], strict=True):

@@ -110,15 +110,15 @@ def coverage(frame: pd.DataFrame, machines: Sequence[str], models: Sequence[str]
     first = frame.assign(fine=outcome == 0).sort_values("fine", kind="stable").drop_duplicates(pair)
     reasons = dict(zip(first["reason"].unique(), map(_short, first["reason"].unique()), strict=True))
     where = {
-        (model, machine): (row, href, reasons[reason] or doubts.replace("_", " ").replace(" ", ", "))
+        (model, machine): (row, href, reasons[reason] or doubts.replace(" ", ", ").replace("_", " "))
         for model, machine, row, href, reason, doubts in zip(
             *(first[key] for key in (*pair, "row", "href", "reason", "verdict_reasons")), strict=True
         )
     }
     columns = [counts[code].tolist() if code in counts else [0] * len(counts) for code in range(5)]
     cells = {
-        key: CoverageCell(*numbers, *where[key])
-        for key, *numbers in zip(counts.index.tolist(), *columns, strict=True)
+        key: CoverageCell(ok, noisy, invalid, failed, not_run, *where[key])
+        for key, ok, noisy, invalid, failed, not_run in zip(counts.index.tolist(), *columns, strict=True)
     }
     return Coverage(tuple(machines), tuple(models), cells, *_troubles(frame))
 

@@ -12,6 +12,7 @@ from integrator.site.compare.differences import badge
 from integrator.site.compare.matrix import FEW, Pair, speed_ups
 from integrator.site.frame import machine_page
 from integrator.site.page import Page, Site
+from integrator.statistics.compare import BAND, Outcome
 
 __all__ = ["LEVELS", "MOST_MACHINES", "Cell", "cell_of", "pages"]
 
@@ -19,6 +20,13 @@ MOST_MACHINES = 40
 """Of the matrix: what stays under 60 KB when it is compressed."""
 LEVELS = (1.1, 1.5, 3.0)
 """Factors at which a colour becomes stronger."""
+
+_SIGNS = {
+    Outcome.FASTER: "▲",
+    Outcome.SLOWER: "▼",
+    Outcome.EQUIVALENT: "=",
+    Outcome.INCONCLUSIVE: "~",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +36,14 @@ class Cell:
     text: str
     """The number; empty without one."""
     sign: str
-    """▲ or ▼, or ~ where the interval holds 1."""
+    """▲ faster, ▼ slower, = equivalent, or ~ where that is not known."""
     colour: str
     """A class of the style sheet, such as `fast-2`; empty for none."""
     coverage: str
     title: str
     """Everything in words."""
-    hatched: bool
+    hatched: str
+    """Why it is to be read with care; empty where nothing is against it."""
     href: str
 
 
@@ -64,6 +73,7 @@ def pages(site: Site) -> Iterable[Page]:
             "machines": matrix.machines,
             "left_out": max(0, len(machines) - MOST_MACHINES),
             "few": FEW,
+            "band": f"{100 * BAND:g}",
             "several": len(machines) > 1 or len(site.campaigns) > 1,
         },
         scripts=(
@@ -87,7 +97,7 @@ def cell_of(pair: Pair, one: str, other: str) -> Cell:
     href = f"compare.html#{urlencode({'a': other, 'b': one})}"
     if pair.ratio is None:
         words = "nothing in common that is ok and valid on both"
-        return Cell("", "", "", f"0/{pair.of}", f"{one} by {other}: {words}", hatched=False, href=href)
+        return Cell("", "", "", f"0/{pair.of}", f"{one} by {other}: {words}", hatched="", href=href)
     number = format_number(pair.ratio)
     between = (
         f"{format_number(pair.interval.low)} to {format_number(pair.interval.high)}"
@@ -102,16 +112,19 @@ def cell_of(pair: Pair, one: str, other: str) -> Cell:
     ]
     return Cell(
         text=number,
-        sign="~" if not pair.certain else "▲" if pair.ratio > 1 else "▼",
-        colour=_colour(pair.ratio) if pair.certain else "",
+        sign=_SIGNS[pair.outcome],
+        colour=_colour(pair.outcome, pair.ratio),
         coverage=f"{pair.known}/{pair.of}",
         title="; ".join(filter(None, parts)),
-        hatched=bool(pair.hatched),
+        hatched=pair.hatched,
         href=href,
     )
 
 
-def _colour(ratio: float) -> str:
+def _colour(outcome: Outcome, ratio: float) -> str:
+    """Inside the noise, or the band, there is none."""
+    if outcome not in (Outcome.FASTER, Outcome.SLOWER):
+        return ""
     size = abs(math.log(ratio))
     level = 1 + sum(size >= math.log(edge) for edge in LEVELS)
-    return f"{'fast' if ratio > 1 else 'slow'}-{level}"
+    return f"{'fast' if outcome is Outcome.FASTER else 'slow'}-{level}"

@@ -19,8 +19,10 @@ STATIC_ROWS = 200
 """So many rows are there with scripts off; the machines' pages have all."""
 _LEFT_OUT = frozenset(
     {"requests", "threads", "single_pass_ms", "compile_ms", "first_inference_ms", "runs", "iterations"}
-    | {"stopped", "harness_percent", "latency_p90_ms", "energy_mj_per_inference"}
+    | {"hint", "stopped", "harness_percent", "latency_p90_ms", "energy_mj_per_inference"}
 )
+_ALIKE = frozenset({"device"})
+"""Left out where all rows have the same."""
 _SCRIPTS = ("data", "facets", "cells", "table", "pivot", "heat", "download", "menus")
 
 
@@ -58,9 +60,11 @@ def usual_columns(frame: pd.DataFrame) -> list[Column]:
 
 
 def _says_something(frame: pd.DataFrame, column: Column) -> bool:
+    values = frame[column.key]
+    if column.key in _ALIKE:
+        return values.nunique() > 1
     if column.usual is None:
         return True
-    values = frame[column.key]
     if column.kind != "text":
         return bool(values.notna().any())
     return not bool(values.isin(["", column.usual]).all())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import urlencode
 
 from integrator.site.cells import format_number
 from integrator.site.history.changes import RankChange, Ranks, changes
@@ -21,9 +22,37 @@ _MOST_LINES = 10
 """Of a leaderboard on the first page of such a site."""
 _MOST_PER_BOARD = 450
 """Values with their settings in a leaderboard on a task's page: it stays below 60 KB when compressed."""
+_PRESETS: tuple[tuple[str, Mapping[str, str]], ...] = (
+    (
+        "Edge CPUs, INT8, sync, batch 1",
+        {
+            "class": "+edge",
+            "device": "+CPU",
+            "precision": "+INT8",
+            "scenario": "+sync",
+            "batch": "+1",
+            "sort": "latency_ms",
+        },
+    ),
+    ("Throughput servers", {"class": "+server", "scenario": "+async", "sort": "-throughput_fps"}),
+    (
+        "The predecessor's classic table",
+        {
+            "view": "pivot",
+            "rows": "task,model",
+            "cols": "machine,device,precision,scenario",
+            "measure": "fps",
+            "base": "none",
+        },
+    ),
+)
+"""Views of the explorer; a test holds them against those that explore-menus.js offers."""
 _ONWARD = (
     ("explore.html", "Every test", "sort, filter, pivot, and take the view as a file"),
+    *((f"explore.html#{urlencode(state)}", title, "in the explorer") for title, state in _PRESETS),
     ("compare.html", "Two machines side by side", "the ratio of what both have measured, and what differs"),
+    ("machines.html", "Machines", "what each one is, and how small a difference it can tell"),
+    ("models.html", "Models", "latency against throughput, and what batch and streams do"),
     ("history.html", "Through time", "each test across the campaigns"),
 )
 """Address from the site's root, words, and what is there."""
