@@ -404,7 +404,8 @@
       "Decoding, scaling and the network are not in these numbers.",
       "Prices and watts are those of the table below; prices in different currencies are not compared.",
     ].filter(Boolean);
-    return el("details", { class: "assumptions" }, el("summary", {}, "What this rests on"), el("ul", {}, words.map((each) => el("li", {}, each))));
+    return el("details", { class: "assumptions" }, el("summary", {}, "What this rests on"), el("ul", {}, words.map((each) => el("li", {}, each)),
+      el("li", {}, el("a", { href: `${fleetmark.root}method.html#finder` }, "How this is worked out"))));
   }
 
   function update(asked) {
