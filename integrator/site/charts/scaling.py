@@ -130,7 +130,7 @@ def scaling(frame: Rows, swept: Swept) -> Chart | str:
             "machine",
             swept,
             "throughput, FPS",
-            "parallel efficiency",
+            share,
             "median latency, ms",
             "setting",
         ),
