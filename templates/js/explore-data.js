@@ -82,12 +82,11 @@
     }
 
     /**
-     * The rows that pass, in the table's order, and for each facet how many rows each of its values has among
-     * those that pass all other facets.
+     * The rows that pass, in the table's order, and `counts(facet)`: how many rows each of its values has
+     * among those that pass all other facets.
      */
     filter(chosen, query) {
       const { rows } = this;
-      const facets = this.facets;
       const active = [...chosen].filter(([key]) => this.dimension(key));
       const misses = new Uint8Array(rows.length); // how many facets a row fails; 255: a word
       const failed = new Uint8Array(rows.length); // the last of them
@@ -109,24 +108,27 @@
       for (let i = 0; i < rows.length; i += 1) if (misses[i] === 0) count += 1;
       const passed = new Uint32Array(count);
       for (let i = 0, next = 0; i < rows.length; i += 1) if (misses[i] === 0) passed[next++] = i;
-      return { passed, counts: this.#counts(facets, active, misses, failed, passed) };
+      return { passed, counts: this.#counts(active, misses, failed, passed) };
     }
 
-    #counts(facets, active, misses, failed, passed) {
-      const near = [];
-      for (let i = 0; i < misses.length; i += 1) if (misses[i] === 1) near.push(i);
-      const counts = new Map();
-      for (const key of facets) {
-        const { codes, places, names } = this.dimension(key);
-        const byCode = new Uint32Array(places.length);
-        for (let n = 0; n < passed.length; n += 1) byCode[codes[passed[n]]] += 1;
-        const at = active.findIndex(([name]) => name === key);
-        if (at >= 0) for (const i of near) if (failed[i] === at) byCode[codes[i]] += 1;
-        const byName = new Uint32Array(names.length);
-        for (let code = 0; code < places.length; code += 1) byName[places[code]] += byCode[code];
-        counts.set(key, byName);
-      }
-      return counts;
+    /** How many rows each value of a facet has, counted when it is asked for: most facets are closed. */
+    #counts(active, misses, failed, passed) {
+      const known = new Map();
+      return (key) => {
+        if (!known.has(key)) known.set(key, this.#count(key, active, misses, failed, passed));
+        return known.get(key);
+      };
+    }
+
+    #count(key, active, misses, failed, passed) {
+      const { codes, places, names } = this.dimension(key);
+      const byCode = new Uint32Array(places.length);
+      for (let n = 0; n < passed.length; n += 1) byCode[codes[passed[n]]] += 1;
+      const at = active.findIndex(([name]) => name === key);
+      if (at >= 0) for (let i = 0; i < misses.length; i += 1) if (misses[i] === 1 && failed[i] === at) byCode[codes[i]] += 1;
+      const byName = new Uint32Array(names.length);
+      for (let code = 0; code < places.length; code += 1) byName[places[code]] += byCode[code];
+      return byName;
     }
 
     /** For each row, whether one of its texts has the word. The dictionaries are searched, not the rows. */

@@ -30,7 +30,7 @@
     }
 
     show(chosen, counts) {
-      for (const [key, facet] of this.#facets) facet.show(chosen.get(key) ?? null, counts.get(key));
+      for (const [key, facet] of this.#facets) facet.show(chosen.get(key) ?? null, () => counts(key));
     }
   }
 
@@ -100,10 +100,11 @@
 
     #draw() {
       if (!this.#counts || !this.element.open) return;
+      const counts = this.#counts();
       this.#names.forEach((name, at) => {
         const option = this.#boxes.get(name);
         if (!option) return;
-        const count = this.#counts[at];
+        const count = counts[at];
         option.box.checked = Boolean(this.#chosen?.has(name));
         const text = count.toLocaleString("en-US");
         if (option.count.textContent !== text) option.count.textContent = text;

@@ -223,6 +223,19 @@ def test_downloads_what_is_shown(window: Browser, small: Built, downloads: Path)
     ]
 
 
+def test_a_number_explains_itself(window: Browser, small: Built) -> None:
+    address, frame = small
+    open_page(window, f"{address}#machine=%2Bnuc-13")
+    click(window, window.find_element(By.CSS_SELECTOR, "td.c-latency_ms a"))
+    WebDriverWait(window, 20).until(lambda each: each.find_element(By.TAG_NAME, "dialog").is_displayed())
+    first = frame[frame["machine"] == "nuc-13"].iloc[0]
+    assert f"explain={first['row']}" in window.current_url
+    assert "machine=%2Bnuc-13" in window.current_url
+    go(window, -1)
+    assert not window.find_element(By.TAG_NAME, "dialog").is_displayed()
+    assert shown(window) == (frame["machine"] == "nuc-13").sum()
+
+
 def test_with_the_keyboard_alone(window: Browser, small: Built) -> None:
     address, frame = small
     open_page(window, address)
