@@ -6,6 +6,7 @@
   const { fleetmark } = window;
   const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
   const NONE = "(none)";
+  const LONGEST_NAME = 60;
   const FACETS = [
     "class", "task", "machine", "model", "precision", "device", "scenario", "hint", "batch", "streams", "threads",
     "requests", "openvino", "openvino_version", "timed_region", "settings", "status", "verdict", "effective_precision",
@@ -208,5 +209,10 @@
     return sorted;
   }
 
-  fleetmark.explore = { Data, FACETS, NONE, CLASS_RULE };
+  /** A name as it is read: machines send what they like, and a name of a page's length helps nobody. */
+  function short(name) {
+    return name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME)} …` : name;
+  }
+
+  fleetmark.explore = { Data, short, FACETS, NONE, CLASS_RULE };
 })();
