@@ -47,7 +47,10 @@
       const shard = fleetmark.shards[name];
       if (shard.tests[row]) {
         detail = { ...shard.tests[row] };
-        for (const [part, values] of Object.entries(shard.shared)) detail[part] = values[detail[part]];
+        for (const [part, values] of Object.entries(shard.shared)) {
+          const place = detail[part];
+          detail[part] = Array.isArray(place) ? place.map((each) => values[each]) : values[place];
+        }
       }
     }
     const cell = {

@@ -182,8 +182,8 @@
   }
 
   function conditions({ detail, words: texts }) {
-    const { values, unknown } = detail.conditions;
-    const content = values
+    const { conditions: values, unknown } = detail;
+    const content = Object.keys(values).length > 0
       ? byRun("The machine during each run", detail.runs.run, Object.entries(texts.conditions).map(([key, { words: heading, unit }]) => ({ heading, unit, values: values[key], unknown: unknown[key] })), "by-run")
       : el("p", { class: "empty" }, "Nothing is known of the machine during these runs.");
     return detail.runs.run.length > 0 && section("conditions", "The machine during each run", content);

@@ -127,8 +127,8 @@ def test_conditions_are_a_column_for_each_and_the_unknown_has_its_reason() -> No
     merged = merge_with_runs(
         [job()], {"box": [result(SYNC, 0), bad(SYNC, 1)]}, {}, explain=lambda t: detail_of(t, builtin=())
     )
-    conditions: Any = merged.details["box", SYNC.id]["conditions"]
-    values = conditions["values"]
+    detail: Any = merged.details["box", SYNC.id]
+    values = detail["conditions"]
     assert {
         key: values[key] for key in ("other_load", "mhz_before", "mhz_after", "celsius_after", "energy_j")
     } == {
@@ -139,8 +139,8 @@ def test_conditions_are_a_column_for_each_and_the_unknown_has_its_reason() -> No
         "energy_j": [7, None],
     }
     assert values["celsius_before"] == [None, None]
-    assert conditions["unknown"]["celsius_before"] == "no sensor"
-    assert "throttle_events" in conditions["unknown"]
+    assert detail["unknown"]["celsius_before"] == "no sensor"
+    assert "throttle_events" in detail["unknown"]
 
 
 def test_a_test_without_a_run_has_a_detail_too() -> None:
@@ -244,6 +244,8 @@ def test_details_lie_by_machine_and_model_and_name_only_files_that_are_there() -
     sync = value["tests"][row_id("box", SYNC.id)]
     assert sync["runs"]["file"] == [None, f"{SYNC.id}.1.json.gz"]
     assert value["shared"]["measure"] == [merged.details["box", SYNC.id]["measure"]]
+    settings = [value["shared"]["settings"][place] for place in sync["settings"]]
+    assert settings == merged.details["box", SYNC.id]["settings"]
     model = value["shared"]["model"][sync["model"]]
     assert model["sha256"] == MODEL.sha256
     assert b"</script" not in asset[1]

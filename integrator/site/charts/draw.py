@@ -7,6 +7,7 @@ several processes, which import this module and hardly anything else.
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import logging
 import multiprocessing
@@ -78,16 +79,19 @@ def draw(specs: Mapping[_Key, Mapping[str, Any]], folder: Path | None = None) ->
         svg, reason = drawn.get(name) or (kept[name] or "", "")
         if reason:
             _LOG.warning("a chart could not be drawn: %s", reason)
-        found[key] = Drawing(_scoped(svg, name[:10]), script_safe(texts[key]), reason)
+        label = str(specs[key].get("description", "")) or "chart"
+        found[key] = Drawing(_scoped(svg, name[:10], label), script_safe(texts[key]), reason)
     return found
 
 
 def _text(spec: Mapping[str, Any]) -> str:
     """As JSON; what has no JSON is drawn by nobody, and says so."""
     try:
-        return json.dumps(spec, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(spec, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError) as error:
         return json.dumps(f"no specification: {error}")
+    # In an expression of the library's own a line ends there, also within quotes.
+    return text.replace("\u2028", " ").replace("\u2029", " ")
 
 
 def script_safe(text: str) -> str:
@@ -148,11 +152,14 @@ def _usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _scoped(svg: str, scope: str) -> str:
-    """Ids are the page's, not the drawing's, so each drawing has its own."""
+def _scoped(svg: str, scope: str, label: str) -> str:
+    """Ids are the page's, not the drawing's, so each drawing has its own; and it says what it shows."""
     svg = _ID.sub(rf"\g<1>c{scope}-\g<2>", svg)
     return _ROOT.sub(
-        r'<svg class="marks" width="\1" height="\2" viewBox="0 0 \1 \2" role="graphics-document">',
+        lambda root: (
+            f'<svg class="marks" width="{root[1]}" height="{root[2]}" viewBox="0 0 {root[1]} {root[2]}"'
+            f' role="graphics-document" aria-label="{html.escape(label)}">'
+        ),
         svg,
         count=1,
     )

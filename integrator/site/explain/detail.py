@@ -103,6 +103,7 @@ def detail_of(test: MergedTest, *, builtin: Collection[str], agent: str | None =
         if results
         else {},
         "conditions": _conditions(results),
+        "unknown": _unknown(results),
         "settings": settings_of(test.test, results),
         "properties": _properties(compiled.properties) if compiled else {},
         "model": {
@@ -162,22 +163,26 @@ def _runs(test: MergedTest) -> dict[str, list[Any]]:
     }
 
 
-def _conditions(results: Sequence[Result]) -> dict[str, object]:
-    """By condition a value for each run, null where it is unknown, and why where it is unknown in all."""
+def _conditions(results: Sequence[Result]) -> dict[str, list[float | None]]:
+    """By condition a value for each run, null where it is unknown."""
     found = [result.conditions for result in results]
     if not any(found):
         return {}
-    values = {
+    return {
         key: _column([read(one) if one else None for one in found])
         for key, (_, _, _, read) in CONDITIONS.items()
     }
+
+
+def _unknown(results: Sequence[Result]) -> dict[str, str]:
+    """By condition why it is null, in the words of the first run that says so."""
     reasons: dict[str, str] = {}
-    for one in found:
-        reasons = {**(one.unknown if one else {}), **reasons}
-    unknown = {
+    for result in results:
+        if result.conditions:
+            reasons = {**result.conditions.unknown, **reasons}
+    return {
         key: clean_text(reasons[field]) for key, (_, _, field, _) in CONDITIONS.items() if field in reasons
     }
-    return {"values": values, "unknown": unknown}
 
 
 def _properties(properties: dict[str, str]) -> dict[str, str]:

@@ -23,8 +23,10 @@ from integrator.statistics.verdict import REASONS
 
 __all__ = ["detail_shards", "run_shards", "words"]
 
-_SHARED = ("properties", "model", "measure")
+_SHARED = ("properties", "model", "measure", "unknown")
 """Parts of a detail that many tests have in common: each different one is kept once in a shard."""
+_LISTED = ("settings",)
+"""Lists whose entries are kept once each."""
 
 
 def words(details: Mapping[str, Mapping[str, Sequence[str]]]) -> Asset:
@@ -75,12 +77,13 @@ def detail_shards(
         return
     for (machine, model), rows in frame.groupby(["machine", "model"], sort=False, observed=True):
         carried = raw.get(str(machine), ())
-        shared = {part: _Once() for part in _SHARED}
+        shared = {part: _Once() for part in (*_SHARED, *_LISTED)}
         tests = {}
         for row, test in zip(rows["row"], rows["test_id"], strict=True):
             detail = details.get((str(machine), test))
             if detail is not None:
-                kept = {part: shared[part].place(detail[part]) for part in _SHARED}
+                kept: dict[str, object] = {part: shared[part].place(detail[part]) for part in _SHARED}
+                kept |= {part: [*map(shared[part].place, _list(detail[part]))] for part in _LISTED}
                 tests[row] = {**detail, **kept, "runs": _with_files(detail["runs"], carried)}
         if tests:
             name = f"explain/{campaign}/{file_name(str(machine))}/{file_name(str(model))}"
@@ -146,6 +149,11 @@ class _Once:
         if place == len(self.values):
             self.values.append(value)
         return place
+
+
+def _list(value: object) -> list[object]:
+    assert isinstance(value, list)  # noqa: S101 - as detail makes it
+    return value
 
 
 def _with_files(runs: object, carried: Collection[str]) -> object:
