@@ -48,8 +48,8 @@ def test_pivots(window: Browser, small: Built, how: str, measure: str, lower: bo
         assert "better" not in cells[place]["style"]
         assert "worse" not in cells[place]["style"]
     for model in {model for model, _ in values}:
-        row = {place: value for place, value in values.items() if place[0] == model}
-        assert {row[place] for place in row if cells[place]["best"]} == {best(row.values())}
+        line = {place: value for place, value in values.items() if place[0] == model}
+        assert {line[place] for place in line if cells[place]["best"]} == {best(line.values())}
 
 
 def test_colours_only_what_is_known_to_differ(window: Browser, small: Built) -> None:
