@@ -66,6 +66,29 @@ def test_sorts_by_numbers(window: Browser, small: Built, key: str, first: str) -
     assert "sort" not in window.current_url
 
 
+_SORT = """
+    const [values, direction] = arguments;
+    const numbers = Float64Array.from(values, (value) => (value === null ? NaN : Number(value)));
+    const rows = { length: numbers.length, columns: ["x"], isNumber: () => true, numbers: () => numbers };
+    const all = Uint32Array.from(numbers, (_, i) => i);
+    return [...new fleetmark.explore.Data(rows).sorted(all, "x", direction)];
+"""
+
+
+def test_sorts_any_numbers(window: Browser, small: Built) -> None:
+    open_page(window, small[0])
+    random = np.random.default_rng(5)
+    values = [*random.normal(0, 1e3, 300), *random.integers(-3, 3, 300), 5e-324, -5e-324, 1e308, -1e308, 0.0]
+    values += [None] * 20
+    random.shuffle(values)
+    sent = [None if value is None else repr(float(value)) for value in values]
+    known = [at for at, value in enumerate(values) if value is not None]
+    missing = [at for at, value in enumerate(values) if value is None]
+    for direction, sign in (("asc", 1), ("desc", -1)):
+        expected = sorted(known, key=lambda at: sign * float(values[at]))
+        assert window.execute_script(_SORT, sent, direction) == expected + missing
+
+
 def test_facets_filter_and_count(window: Browser, small: Built) -> None:
     address, frame = small
     open_page(window, address)
