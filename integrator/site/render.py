@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from types import MappingProxyType
 
 import jinja2
 
-from integrator.resources import find
+from integrator.resources import CACHE, find
 from integrator.site.cells import clean_text, first_words
 from integrator.site.page import Page, Site
 from protocol.version import __version__
@@ -27,6 +28,7 @@ class Renderer:
         templates = find("templates")
         self._environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(templates),
+            bytecode_cache=_compiled(),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
@@ -59,3 +61,16 @@ class Renderer:
     @staticmethod
     def _script(name: str) -> str:
         return f"assets/{name}" if name.startswith("js/") else name
+
+
+def _compiled() -> jinja2.BytecodeCache | None:
+    """Compiled templates, kept from one build to the next: a third of a small site's time.
+
+    None where nothing can be written; they are compiled each time then.
+    """
+    folder = CACHE / "templates"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return jinja2.FileSystemBytecodeCache(str(folder)) if os.access(folder, os.W_OK) else None

@@ -6,6 +6,7 @@
   const { fleetmark } = window;
   const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
   const NONE = "(none)";
+  const LONGEST_NAME = 60;
   const FACETS = [
     "class", "task", "machine", "model", "precision", "device", "scenario", "hint", "batch", "streams", "threads",
     "requests", "openvino", "openvino_version", "timed_region", "settings", "status", "verdict", "effective_precision",
@@ -82,12 +83,11 @@
     }
 
     /**
-     * The rows that pass, in the table's order, and for each facet how many rows each of its values has among
-     * those that pass all other facets.
+     * The rows that pass, in the table's order, and `counts(facet)`: how many rows each of its values has
+     * among those that pass all other facets.
      */
     filter(chosen, query) {
       const { rows } = this;
-      const facets = this.facets;
       const active = [...chosen].filter(([key]) => this.dimension(key));
       const misses = new Uint8Array(rows.length); // how many facets a row fails; 255: a word
       const failed = new Uint8Array(rows.length); // the last of them
@@ -109,24 +109,27 @@
       for (let i = 0; i < rows.length; i += 1) if (misses[i] === 0) count += 1;
       const passed = new Uint32Array(count);
       for (let i = 0, next = 0; i < rows.length; i += 1) if (misses[i] === 0) passed[next++] = i;
-      return { passed, counts: this.#counts(facets, active, misses, failed, passed) };
+      return { passed, counts: this.#counts(active, misses, failed, passed) };
     }
 
-    #counts(facets, active, misses, failed, passed) {
-      const near = [];
-      for (let i = 0; i < misses.length; i += 1) if (misses[i] === 1) near.push(i);
-      const counts = new Map();
-      for (const key of facets) {
-        const { codes, places, names } = this.dimension(key);
-        const byCode = new Uint32Array(places.length);
-        for (let n = 0; n < passed.length; n += 1) byCode[codes[passed[n]]] += 1;
-        const at = active.findIndex(([name]) => name === key);
-        if (at >= 0) for (const i of near) if (failed[i] === at) byCode[codes[i]] += 1;
-        const byName = new Uint32Array(names.length);
-        for (let code = 0; code < places.length; code += 1) byName[places[code]] += byCode[code];
-        counts.set(key, byName);
-      }
-      return counts;
+    /** How many rows each value of a facet has, counted when it is asked for: most facets are closed. */
+    #counts(active, misses, failed, passed) {
+      const known = new Map();
+      return (key) => {
+        if (!known.has(key)) known.set(key, this.#count(key, active, misses, failed, passed));
+        return known.get(key);
+      };
+    }
+
+    #count(key, active, misses, failed, passed) {
+      const { codes, places, names } = this.dimension(key);
+      const byCode = new Uint32Array(places.length);
+      for (let n = 0; n < passed.length; n += 1) byCode[codes[passed[n]]] += 1;
+      const at = active.findIndex(([name]) => name === key);
+      if (at >= 0) for (let i = 0; i < misses.length; i += 1) if (misses[i] === 1 && failed[i] === at) byCode[codes[i]] += 1;
+      const byName = new Uint32Array(names.length);
+      for (let code = 0; code < places.length; code += 1) byName[places[code]] += byCode[code];
+      return byName;
     }
 
     /** For each row, whether one of its texts has the word. The dictionaries are searched, not the rows. */
@@ -171,29 +174,44 @@
     return { ranks, missing: words.length };
   }
 
+  /**
+   * By the bits: those of a positive number grow with it, those of a negative one the other way. Four passes of
+   * 16 bits put the rows in order, whatever the numbers are.
+   */
   function numberRanks(numbers) {
-    const sorted = numbers.slice().sort(); // as numbers, NaN at the end
-    let different = 0;
-    for (let i = 0; i < sorted.length && sorted[i] === sorted[i]; i += 1) {
-      if (i === 0 || sorted[i] !== sorted[different - 1]) sorted[different++] = sorted[i];
+    const count = numbers.length;
+    const bits = new Uint32Array(numbers.map((value) => value + 0).buffer); // -0 is 0
+    const digits = Array.from({ length: 4 }, () => new Uint16Array(count));
+    for (let i = 0; i < count; i += 1) {
+      let low = bits[2 * i];
+      let high = bits[2 * i + 1];
+      if (numbers[i] !== numbers[i]) low = high = 0xffffffff; // what is missing comes last
+      else if (high >>> 31) [low, high] = [~low, ~high];
+      else high ^= 0x80000000;
+      digits[0][i] = low;
+      digits[1][i] = low >>> 16;
+      digits[2][i] = high;
+      digits[3][i] = high >>> 16;
     }
-    const ranks = new Uint32Array(numbers.length);
-    for (let i = 0; i < numbers.length; i += 1) {
-      const value = numbers[i];
-      if (value !== value) {
-        ranks[i] = different;
-        continue;
-      }
-      let low = 0;
-      let high = different - 1;
-      while (low < high) {
-        const middle = (low + high) >> 1;
-        if (sorted[middle] < value) low = middle + 1;
-        else high = middle;
-      }
-      ranks[i] = low;
+    let order = new Uint32Array(count).map((_, i) => i);
+    for (const digit of digits) {
+      const starts = new Uint32Array(0x10001);
+      for (let i = 0; i < count; i += 1) starts[digit[i] + 1] += 1;
+      for (let value = 1; value < starts.length; value += 1) starts[value] += starts[value - 1];
+      const next = new Uint32Array(count);
+      for (let n = 0; n < count; n += 1) next[starts[digit[order[n]]]++] = order[n];
+      order = next;
     }
-    return { ranks, missing: different };
+    const ranks = new Uint32Array(count);
+    let rank = -1;
+    let missing = -1;
+    for (let n = 0; n < count; n += 1) {
+      const value = numbers[order[n]];
+      if (value !== value && missing < 0) missing = rank += 1;
+      else if (value === value && (n === 0 || value !== numbers[order[n - 1]])) rank += 1;
+      ranks[order[n]] = rank;
+    }
+    return { ranks, missing: missing < 0 ? rank + 1 : missing };
   }
 
   function countingSort(passed, ranks, missing, descending) {
@@ -206,5 +224,10 @@
     return sorted;
   }
 
-  fleetmark.explore = { Data, FACETS, NONE, CLASS_RULE };
+  /** A name as it is read: machines send what they like, and a name of a page's length helps nobody. */
+  function short(name) {
+    return name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME)} …` : name;
+  }
+
+  fleetmark.explore = { Data, short, FACETS, NONE, CLASS_RULE };
 })();

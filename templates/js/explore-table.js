@@ -25,6 +25,7 @@
     #view = null;
     #changed;
     #known = null;
+    #stamp = "";
 
     /** `changed({key, direction, page})` is called when the reader sorts or turns a page. */
     constructor(parent, changed) {
@@ -32,12 +33,15 @@
       this.#changed = changed;
     }
 
-    /** Shows the rows `sorted(key, direction)` gives; `view` has rows, columns, campaign, pages, caption. */
+    /** Shows the rows that `view.sorted` gives; `view` has also rows, columns, campaign, filters, pages, caption. */
     show(view, { key, direction, page }) {
       this.#view = view;
       const shape = JSON.stringify([view.campaign, view.columns.map((column) => column.key)]);
       const start = LENGTH * (page - 1);
       const wanted = { key, direction, page };
+      const stamp = JSON.stringify([shape, view.filters, wanted]);
+      if (stamp === this.#stamp) return; // the reader sorted, and the table has done it
+      this.#stamp = stamp;
       // DataTables takes no page beyond those that it knows of: then it is made anew.
       const beyond = this.#table && start >= this.#table.page.info().recordsDisplay && start > 0;
       this.#known = wanted;
@@ -105,6 +109,7 @@
       callback({ draw: request.draw, recordsTotal: view.rows.length, recordsFiltered: rows.length, data: shown });
       if (asked.key !== this.#known.key || asked.page !== this.#known.page || (asked.key && asked.direction !== this.#known.direction)) {
         this.#known = asked;
+        this.#stamp = JSON.stringify([this.#shape, view.filters, asked]);
         this.#changed(asked);
       }
     }

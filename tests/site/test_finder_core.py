@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from types import ModuleType
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 
 from integrator.resources import find
 from integrator.site.frame import tidy
+from tests.site import finder_reference as reference
+from tests.site import random_lab
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path("/usr/bin/chromium")
-DRIVER = Path("/usr/bin/chromedriver")
 KEYS = (
     "machine",
     "model",
@@ -39,21 +34,6 @@ KEYS = (
 Ask = Callable[..., dict[str, Any]]
 
 
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        f"fleetmark_finder_{name}", Path(__file__).with_name(f"{name}.py")
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-reference = _load("finder_reference")
-random_lab = _load("random_lab")
-
 _ASK = """
 const [columns, notes, query, offers] = arguments;
 const numbers = (values) => values.map((value) => (value === null ? NaN : value));
@@ -69,30 +49,18 @@ return fleetmark.finder.find(table, asked, known);
 """
 
 
-@pytest.fixture(scope="module")
-def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
-    missing = [str(path) for path in (CHROMIUM, DRIVER) if not path.exists()]
-    if missing:
-        pytest.skip(f"Chromium and chromedriver are not installed: no {' and no '.join(missing)}")
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    profile = f"--user-data-dir={tmp_path_factory.mktemp('profile')}"
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", profile):
-        options.add_argument(argument)
-    browser = webdriver.Chrome(options=options, service=Service(executable_path=str(DRIVER)))
+@pytest.fixture
+def ask(window: webdriver.Chrome) -> Ask:
     for name in ("core", "finder-core"):
-        browser.execute_script((find("templates") / "js" / f"{name}.js").read_text(encoding="utf-8"))
+        window.execute_script((find("templates") / "js" / f"{name}.js").read_text(encoding="utf-8"))
 
     def ask(rows: list[dict[str, Any]], query: dict[str, Any], offers: dict[str, Any]) -> dict[str, Any]:
         columns = {key: [row[key] for row in rows] for key in KEYS}
         notes = {key: [row.get(f"{key}__note", "") for row in rows] for key in KEYS[8:]}
-        answer: dict[str, Any] = browser.execute_script(_ASK, columns, notes, query, offers)
+        answer: dict[str, Any] = window.execute_script(_ASK, columns, notes, query, offers)
         return answer
 
-    try:
-        yield ask
-    finally:
-        browser.quit()
+    return ask
 
 
 def rows_of(seed: int, **changes: Any) -> list[dict[str, Any]]:

@@ -105,5 +105,6 @@ def test_texts_stay_texts(tmp_path: Path) -> None:
     assert "<script" not in drawn.svg
     assert "</script" not in drawn.spec
     assert "\u2028" not in drawn.spec
-    assert json.loads(drawn.spec) == spec(NASTY)
+    assert NASTY.count("\u2028") == 1
+    assert json.loads(drawn.spec) == spec(NASTY.replace("\u2028", " "))  # it ends a line, also within quotes
     assert json.loads(script_safe(json.dumps(NASTY, ensure_ascii=False))) == NASTY

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,34 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integrator.site.data import view_of
 from integrator.site.frame import tidy
 from integrator.site.leaderboard.best import LATENCY, THROUGHPUT, Measure
 from integrator.site.leaderboard.coverage import CoverageCell, coverage
 from integrator.site.leaderboard.drawing import board_view, headline
 from integrator.site.leaderboard.scores import Leaderboard, leaderboards, ranks_of, shared_ranks
 from integrator.site.leaderboard.summary import rejected_of, summary_of
-
-
-def _load(name: str) -> ModuleType:
-    path = Path(__file__).parents[1] / "site" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"fleetmark_leaderboard_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-sample = _load("sample")
-random_lab = _load("random_lab")
+from tests.site import random_lab, sample
 
 
 def test_row(machine: str, model: str, latency: float, **values: Any) -> dict[str, Any]:
     """A sync test with an interval of 2 % on either side, whose throughput is 1000 ÷ latency."""
     rate = 1000 / latency
-    return sample.row(  # type: ignore[no-any-return]
+    return sample.row(
         **{
             "machine": machine,
             "model": model,
@@ -307,10 +288,18 @@ def test_coverage_says_what_happened() -> None:
 
 
 @pytest.mark.parametrize("complete", [True, False])
-def test_the_summary_is_that_of_the_table(complete: bool) -> None:
+def test_the_summary_counts_what_the_table_has(complete: bool) -> None:
     for table in (sample.table(*sample.sample_rows()), random_lab.lab(4, 3, seed=3), sample.table()):
-        facts = sample.campaign(complete=complete)
-        view = view_of(table, machines={}, campaign=facts)
-        machines = len(set(table["machine"]))
-        assert summary_of(tidy(table), facts, machines=machines) == view.summary
+        found = summary_of(tidy(table), sample.campaign(complete=complete), machines=7)
+        rows = table.to_dict("records")
+        assert (found.machines, found.tests, found.models) == (7, len(rows), len({r["model"] for r in rows}))
+        assert (found.ok, found.failures) == (
+            sum(row["status"] == "ok" for row in rows),
+            sum(row["status"] != "ok" for row in rows),
+        )
+        assert sum(count for _, count in found.not_ok) == found.failures
+        assert (found.noisy, found.invalid) == tuple(
+            sum(row["verdict"] == verdict for row in rows) for verdict in ("noisy", "invalid")
+        )
+        assert (found.partial == "") is complete
     assert rejected_of(sample.results(sample.row())) == ((), 0)

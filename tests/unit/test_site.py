@@ -22,7 +22,8 @@ import pytest
 from integrator.rejected import RejectedFiles, Rejection
 from integrator.site.build import build_site
 from integrator.site.cells import clean_text, count_cell, first_words, format_number, number_cell, to_text
-from integrator.site.data import view_of
+from integrator.site.frame import tidy
+from integrator.site.leaderboard.summary import summary_of
 from integrator.site.page import Site
 from integrator.site.pages import NAVIGATION, index
 from integrator.site.render import Renderer
@@ -100,34 +101,6 @@ def test_sample_page_is_html5_and_whole() -> None:
             assert href[1:] in ids
         if label := element.get("aria-labelledby"):
             assert label in ids
-
-
-def test_intervals_stand_below_their_values() -> None:
-    ends = {"latency_low_ms": 14.11119, "latency_high_ms": 14.4, "throughput_low_fps": 69.1}
-    view = view_of(
-        sample.table(sample.row(**ends, throughput_high_fps=70.3)), machines={}, campaign=sample.campaign()
-    )
-    latency, throughput = (view.rows[0].cells[key] for key in ("latency_ms", "throughput_fps"))
-    assert (latency.text, latency.detail) == ("14.2", "14.1 to 14.4")
-    assert latency.exact == "14.2345678 ms; 95 % interval 14.11119 ms to 14.4 ms"
-    assert throughput.detail == "69.1 to 70.3"
-
-
-def test_a_missing_interval_says_what_is_missing() -> None:
-    missing = dict.fromkeys(("latency_low_ms", "latency_high_ms"), "needs 1 more run")
-    (row,) = view_of(sample.table(sample.row(**missing)), machines={}, campaign=sample.campaign()).rows
-    assert row.cells["latency_ms"].exact == "14.2345678 ms; 95 % interval: needs 1 more run"
-    assert row.cells["latency_ms"].detail == ""
-    assert row.cells["throughput_fps"].exact == "69.4444 FPS"
-
-
-def test_the_best_names_all_that_was_set() -> None:
-    (row,) = view_of(
-        sample.table(sample.row(settings="pinning=no", timed_region="with_input_copy")),
-        machines={},
-        campaign=sample.campaign(),
-    ).rows
-    assert row.settings.endswith("1 request · with input copy · pinning=no")
 
 
 @pytest.mark.parametrize("text", NASTY)
@@ -216,62 +189,23 @@ def test_table_read_back_from_csv_gives_the_same_page() -> None:
     assert len(pages) == 1
 
 
-def best(view: Any, key: str, model: int = 0) -> list[tuple[str, str, str]]:
-    table = next(table for table in view.best if table.key == key)
-    return [(cell.value.text, cell.relation, cell.note) for cell in table.rows[model].cells]
-
-
-def test_best_takes_ok_and_not_invalid_and_latency_of_sync() -> None:
-    rows = [
-        sample.row(machine="a", latency_ms=5.0, throughput_fps=100, batch=8),
-        sample.row(machine="a", latency_ms=4.0, throughput_fps=90),
-        sample.row(machine="a", latency_ms=1.0, throughput_fps=250, scenario="async"),
-        sample.row(machine="a", latency_ms=0.1, throughput_fps=9000, verdict="invalid"),
-        sample.failure("failed", "why", machine="a", latency_ms=0.1, throughput_fps=9000),
-        sample.row(machine="b", latency_ms=8.0, throughput_fps=500, verdict="noisy"),
-        sample.failure("timeout", "why", machine="c"),
-        sample.row(machine="d", scenario="async", throughput_fps=50),
-        sample.row(machine="e", model="other"),
-    ]
-    view = view_of(sample.table(*rows), machines={}, campaign=sample.campaign())
-    assert best(view, "latency_ms") == [
-        ("4.00", "best", ""),
-        ("8.00", "2.00 × the best", ""),
-        ("", "", "timeout"),
-        ("", "", "no sync test"),
-        ("", "", "not in this campaign"),
-    ]
-    assert best(view, "throughput_fps")[:2] == [("250", "50.0 % of the best", ""), ("500", "best", "")]
-    cell = view.best[0].rows[0].cells[0]
-    assert cell.settings == "FP32 · CPU · sync · latency hint · batch 1 · 1 stream · 8 threads · 1 request"
-    assert view.best[0].rows[0].cells[1].noisy
-
-
-def test_the_only_machine_is_not_called_the_best() -> None:
-    view = view_of(sample.table(sample.row(machine="a")), machines={}, campaign=sample.campaign())
-    (cell,) = view.best[0].rows[0].cells
-    assert (cell.relation, cell.is_best, cell.level) == ("", False, 0)
-    assert cell.value.text
+def test_the_label_names_all_that_was_set() -> None:
+    frame = tidy(sample.table(sample.row(settings="pinning=no", timed_region="with_input_copy")))
+    assert frame["label"][0] == (
+        "FP32 · CPU · sync · latency hint · batch 1 · 1 stream · 8 threads · 1 request · with input copy"
+        " · pinning=no"
+    )
 
 
 def test_summary_counts() -> None:
-    view = view_of(sample.table(*sample.sample_rows()), machines={}, campaign=sample.campaign(complete=False))
-    summary = view.summary
+    facts = sample.campaign(complete=False)
+    summary = summary_of(tidy(sample.table(*sample.sample_rows())), facts, machines=3)
     assert (summary.machines, summary.models, summary.tests, summary.ok) == (3, 5, 30, 24)
     assert dict(summary.not_ok) == dict.fromkeys(
         ["failed", "timeout", "crashed", "out of memory", "unsupported", "not run"], 1
     )
     assert (summary.noisy, summary.invalid, summary.done) == (2, 1, 29)
-
-
-def test_precision_says_what_ran_unless_the_model_is_quantized() -> None:
-    rows = [
-        sample.row(effective_precision="bf16"),
-        sample.row(effective_precision="f32"),
-        sample.row(precision="INT8", effective_precision="f32"),
-    ]
-    view = view_of(sample.table(*rows), machines={}, campaign=sample.campaign())
-    assert [row.cells["precision"].detail for row in view.rows] == ["ran in bf16", "", ""]
+    assert summary.partial == "partial: 29 of 30 tests"
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,13 @@ several processes, which import this module and hardly anything else.
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import logging
 import multiprocessing
 import os
 import re
+import signal
 import zlib
 from collections.abc import Hashable, Iterable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -78,16 +80,19 @@ def draw(specs: Mapping[_Key, Mapping[str, Any]], folder: Path | None = None) ->
         svg, reason = drawn.get(name) or (kept[name] or "", "")
         if reason:
             _LOG.warning("a chart could not be drawn: %s", reason)
-        found[key] = Drawing(_scoped(svg, name[:10]), script_safe(texts[key]), reason)
+        label = str(specs[key].get("description", "")) or "chart"
+        found[key] = Drawing(_scoped(svg, name[:10], label), script_safe(texts[key]), reason)
     return found
 
 
 def _text(spec: Mapping[str, Any]) -> str:
     """As JSON; what has no JSON is drawn by nobody, and says so."""
     try:
-        return json.dumps(spec, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(spec, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError) as error:
         return json.dumps(f"no specification: {error}")
+    # In an expression of the library's own a line ends there, also within quotes.
+    return text.replace("\u2028", " ").replace("\u2029", " ")
 
 
 def script_safe(text: str) -> str:
@@ -126,15 +131,27 @@ def _draw(specs: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     if workers <= 1:
         return {name: draw_one(spec) for name, spec in specs.items()}
     try:
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-            futures = {name: pool.submit(draw_one, spec) for name, spec in specs.items()}
-            drawn = {name: _answer(future) for name, future in futures.items()}
+        drawn = _in_processes(specs, workers)
     except (OSError, BrokenProcessPool) as error:  # no further process may be started here
         _LOG.info("charts are drawn one after another: %s", error)
         drawn = {}
     if not any(svg for svg, _ in drawn.values()):
         return {name: draw_one(spec) for name, spec in specs.items()}
     return drawn
+
+
+def _in_processes(specs: Mapping[str, str], workers: int) -> dict[str, tuple[str, str]]:
+    spawn = multiprocessing.get_context("spawn")  # nothing of this process is copied into them
+    pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_leave_interrupts_to_the_parent)
+    try:
+        futures = {name: pool.submit(draw_one, spec) for name, spec in specs.items()}
+        return {name: _answer(future) for name, future in futures.items()}
+    finally:
+        pool.shutdown(cancel_futures=True)  # Ctrl-C waits for the charts under way, not for all
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _answer(future: Future[tuple[str, str]]) -> tuple[str, str]:
@@ -148,11 +165,14 @@ def _usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _scoped(svg: str, scope: str) -> str:
-    """Ids are the page's, not the drawing's, so each drawing has its own."""
+def _scoped(svg: str, scope: str, label: str) -> str:
+    """Ids are the page's, not the drawing's, so each drawing has its own; and it says what it shows."""
     svg = _ID.sub(rf"\g<1>c{scope}-\g<2>", svg)
     return _ROOT.sub(
-        r'<svg class="marks" width="\1" height="\2" viewBox="0 0 \1 \2" role="graphics-document">',
+        lambda root: (
+            f'<svg class="marks" width="{root[1]}" height="{root[2]}" viewBox="0 0 {root[1]} {root[2]}"'
+            f' role="graphics-document" aria-label="{html.escape(label)}">'
+        ),
         svg,
         count=1,
     )

@@ -2,16 +2,50 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pandas as pd
 
 from integrator.site.cells import clean_text
-from integrator.site.data import RejectedFile, Summary
 from integrator.site.source import CampaignFacts, CampaignResults
 from protocol.result import Status
 
-__all__ = ["rejected_of", "summary_of"]
+__all__ = ["RejectedFile", "Summary", "rejected_of", "summary_of"]
 
 _MOST_REJECTED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The campaign in a few numbers."""
+
+    machines: int
+    models: int
+    tests: int
+    ok: int
+    not_ok: tuple[tuple[str, int], ...]
+    """Each other status that occurs, in words, and how often."""
+    done: int
+    """Tests that ended in some way; the others have not run."""
+    noisy: int
+    invalid: int
+    openvino_versions: tuple[str, ...]
+    partial: str
+    """Says how far an incomplete campaign has come; empty for a complete one."""
+
+    @property
+    def failures(self) -> int:
+        """How many tests are not ok."""
+        return self.tests - self.ok
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedFile:
+    """A file that a machine sent and that is not in the table."""
+
+    machine: str
+    name: str
+    reason: str
 
 
 def summary_of(frame: pd.DataFrame, facts: CampaignFacts, *, machines: int) -> Summary:

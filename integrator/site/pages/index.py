@@ -57,7 +57,15 @@ _ONWARD = (
 )
 """Address from the site's root, words, and what is there."""
 _STYLES = ("leaderboard.css", "finder.css")
-_SCRIPTS = ("assets/manifest.js", "js/store.js", "js/finder-core.js", "js/finder.js")
+_SCRIPTS = (
+    "assets/manifest.js",
+    "js/store.js",
+    "js/finder-core.js",
+    "js/finder-address.js",
+    "js/finder-answers.js",
+    "js/finder-offers.js",
+    "js/finder.js",
+)
 
 
 def task_page(task: str) -> str:
