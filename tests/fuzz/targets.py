@@ -398,7 +398,9 @@ def _feed_folder(data: bytes) -> bool:
         except (DocumentError, UserError) as error:
             return _refused(error)
         rejected = Rejections("folder")
-        store.read_machines(CampaignRecord.model_validate(_RECORD), rejected)
+        store.read_machines(
+            CampaignRecord.from_bytes(json.dumps(_RECORD).encode(), source="a record"), rejected
+        )
         results = {job.machine: store.read_results(job, rejected) for job in jobs}
         keep_rejections(store.rejected, rejected)
         assert len(read_rejections(store.rejected).files) == len(rejected.files), "a rejection was lost"
