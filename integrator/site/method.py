@@ -190,6 +190,10 @@ RANKING = (
         "were measured."
     ),
     (
+        "The interval of a score puts the ends of the values' intervals in place of the values, the slow "
+        "ends of all models together and the fast ends of all models together."
+    ),
+    (
         "Only machines with a ranked test of every model of the task get a rank; the others are listed with "
         "what they "
         "lack."
@@ -236,6 +240,11 @@ FINDER = (
         "on their own, which may meet and wait; a share of each machine's time is kept free for that, 30 % "
         "unless you "
         "say otherwise."
+    ),
+    (
+        "A camera takes as large a share of a machine's time as its FPS is of those that the machine keeps "
+        "up with, and is not cut in two. Cameras are dealt out one after another, the largest share first, "
+        "each onto the first machine that has room."
     ),
     (
         "Where several models are on one machine they take turns, and their shares of its time are added up. "

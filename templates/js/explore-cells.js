@@ -5,7 +5,7 @@
   const { fleetmark } = window;
   const { explore, el, number, exact, root } = fleetmark;
   const INTERVALS = { latency_ms: ["latency_low_ms", "latency_high_ms"], throughput_fps: ["throughput_low_fps", "throughput_high_fps"] };
-  const FIRST_WORDS = 60;
+  const LONGEST_TITLE = 1000;
   const DOUBTS = { noisy: ["~", "doubtful"], invalid: ["✕", "bad"] };
 
   /** A link that opens what stands behind a row; without scripts of that page, it leads to the row itself. */
@@ -44,8 +44,12 @@
   }
 
   function firstWords(text) {
-    const line = text.split("\n", 1)[0];
-    return line.length > FIRST_WORDS ? `${line.slice(0, FIRST_WORDS)} …` : line;
+    return explore.short(text.split("\n", 1)[0]);
+  }
+
+  /** What a cell leaves out of a text. */
+  function titleOf(text) {
+    return firstWords(text) === text ? null : text.slice(0, LONGEST_TITLE);
   }
 
   function statusCell(view, i) {
@@ -56,7 +60,7 @@
       "span",
       {},
       el("span", { class: "tag bad" }, el("span", { "aria-hidden": "true" }, "✕ "), status),
-      reason ? [" ", rowLink(view, i, { class: "reason", title: reason.slice(0, 1000) }, el("bdi", {}, firstWords(reason)))] : null,
+      reason ? [" ", rowLink(view, i, { class: "reason", title: reason.slice(0, LONGEST_TITLE) }, el("bdi", {}, firstWords(reason)))] : null,
     );
   }
 
@@ -76,8 +80,8 @@
     const text = rows.text(column.key, i);
     if (!text) return missing();
     const page = view.pages.get(column.key)?.get(text);
-    if (page) return el("a", { href: root + page }, el("bdi", {}, text));
-    return el("bdi", { class: "text", title: text.length > FIRST_WORDS ? text.slice(0, 1000) : null }, firstWords(text));
+    if (page) return el("a", { href: root + page, title: titleOf(text) }, el("bdi", {}, explore.short(text)));
+    return el("bdi", { class: "text", title: titleOf(text) }, firstWords(text));
   }
 
   /** The same in full, for a file: a number, a text, or null. */

@@ -6,6 +6,7 @@
   const { fleetmark } = window;
   const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
   const NONE = "(none)";
+  const LONGEST_NAME = 60;
   const FACETS = [
     "class", "task", "machine", "model", "precision", "device", "scenario", "hint", "batch", "streams", "threads",
     "requests", "openvino", "openvino_version", "timed_region", "settings", "status", "verdict", "effective_precision",
@@ -173,29 +174,44 @@
     return { ranks, missing: words.length };
   }
 
+  /**
+   * By the bits: those of a positive number grow with it, those of a negative one the other way. Four passes of
+   * 16 bits put the rows in order, whatever the numbers are.
+   */
   function numberRanks(numbers) {
-    const sorted = numbers.slice().sort(); // as numbers, NaN at the end
-    let different = 0;
-    for (let i = 0; i < sorted.length && sorted[i] === sorted[i]; i += 1) {
-      if (i === 0 || sorted[i] !== sorted[different - 1]) sorted[different++] = sorted[i];
+    const count = numbers.length;
+    const bits = new Uint32Array(numbers.map((value) => value + 0).buffer); // -0 is 0
+    const digits = Array.from({ length: 4 }, () => new Uint16Array(count));
+    for (let i = 0; i < count; i += 1) {
+      let low = bits[2 * i];
+      let high = bits[2 * i + 1];
+      if (numbers[i] !== numbers[i]) low = high = 0xffffffff; // what is missing comes last
+      else if (high >>> 31) [low, high] = [~low, ~high];
+      else high ^= 0x80000000;
+      digits[0][i] = low;
+      digits[1][i] = low >>> 16;
+      digits[2][i] = high;
+      digits[3][i] = high >>> 16;
     }
-    const ranks = new Uint32Array(numbers.length);
-    for (let i = 0; i < numbers.length; i += 1) {
-      const value = numbers[i];
-      if (value !== value) {
-        ranks[i] = different;
-        continue;
-      }
-      let low = 0;
-      let high = different - 1;
-      while (low < high) {
-        const middle = (low + high) >> 1;
-        if (sorted[middle] < value) low = middle + 1;
-        else high = middle;
-      }
-      ranks[i] = low;
+    let order = new Uint32Array(count).map((_, i) => i);
+    for (const digit of digits) {
+      const starts = new Uint32Array(0x10001);
+      for (let i = 0; i < count; i += 1) starts[digit[i] + 1] += 1;
+      for (let value = 1; value < starts.length; value += 1) starts[value] += starts[value - 1];
+      const next = new Uint32Array(count);
+      for (let n = 0; n < count; n += 1) next[starts[digit[order[n]]]++] = order[n];
+      order = next;
     }
-    return { ranks, missing: different };
+    const ranks = new Uint32Array(count);
+    let rank = -1;
+    let missing = -1;
+    for (let n = 0; n < count; n += 1) {
+      const value = numbers[order[n]];
+      if (value !== value && missing < 0) missing = rank += 1;
+      else if (value === value && (n === 0 || value !== numbers[order[n - 1]])) rank += 1;
+      ranks[order[n]] = rank;
+    }
+    return { ranks, missing: missing < 0 ? rank + 1 : missing };
   }
 
   function countingSort(passed, ranks, missing, descending) {
@@ -208,5 +224,10 @@
     return sorted;
   }
 
-  fleetmark.explore = { Data, FACETS, NONE, CLASS_RULE };
+  /** A name as it is read: machines send what they like, and a name of a page's length helps nobody. */
+  function short(name) {
+    return name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME)} …` : name;
+  }
+
+  fleetmark.explore = { Data, short, FACETS, NONE, CLASS_RULE };
 })();

@@ -73,7 +73,7 @@
     #option(name) {
       const box = el("input", { type: "checkbox", onchange: () => this.#toggle(name, box.checked) });
       const count = el("span", { class: "n" });
-      const item = el("li", {}, el("label", {}, box, el("bdi", {}, name), count));
+      const item = el("li", {}, el("label", {}, box, el("bdi", { title: explore.short(name) === name ? null : name.slice(0, 1000) }, explore.short(name)), count));
       this.#boxes.set(name, { box, count, item });
       return item;
     }
@@ -125,10 +125,10 @@
   function words(data, key, names, raw) {
     const all = data.dimension(key)?.names;
     if (!all) return "not known in this campaign";
-    if (names.size === 0) return `${raw.slice(1).replaceAll("\\", "")} (not in this campaign)`;
-    if (names.size <= 3) return [...names].join(", ");
+    if (names.size === 0) return `${explore.short(raw.slice(1).replaceAll("\\", ""))} (not in this campaign)`;
+    if (names.size <= 3) return [...names].map(explore.short).join(", ");
     const rest = all.filter((name) => !names.has(name));
-    return rest.length <= 2 ? `all but ${rest.join(", ")}` : `${names.size} of ${all.length}`;
+    return rest.length <= 2 ? `all but ${rest.map(explore.short).join(", ")}` : `${names.size} of ${all.length}`;
   }
 
   function pill(key, text, remove) {

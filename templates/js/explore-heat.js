@@ -71,7 +71,7 @@
         let end = at + 1;
         while (end < paths.length && paths[at].slice(0, depth + 1).every((name, index) => paths[end][index] === name)) end += 1;
         const last = depth === levels - 1;
-        line.append(el("th", { scope: last ? "col" : "colgroup", colspan: end - at, class: last ? "number" : "" }, el("bdi", {}, paths[at][depth])));
+        line.append(el("th", { scope: last ? "col" : "colgroup", colspan: end - at, class: last ? "number" : "" }, el("bdi", {}, explore.short(paths[at][depth]))));
         at = end;
       }
       lines.push(line);
@@ -84,10 +84,10 @@
     let above = null;
     pivot.down.slice(0, most).forEach((path, row) => {
       const group = path.slice(0, -1).join(" · ");
-      if (path.length > 1 && group !== above) lines.push(el("tr", { class: "group" }, el("th", { scope: "rowgroup", colspan: columns + 1 }, el("bdi", {}, group))));
+      if (path.length > 1 && group !== above) lines.push(el("tr", { class: "group" }, el("th", { scope: "rowgroup", colspan: columns + 1 }, el("bdi", {}, explore.short(group)))));
       above = group;
       const cells = Array.from({ length: columns }, (_, column) => drawCell(view, pivot.at(row, column)));
-      lines.push(el("tr", {}, el("th", { scope: "row" }, el("bdi", {}, path.at(-1) ?? "all")), cells));
+      lines.push(el("tr", {}, el("th", { scope: "row" }, el("bdi", {}, explore.short(path.at(-1) ?? "all"))), cells));
     });
     return el("tbody", {}, lines);
   }
@@ -104,7 +104,7 @@
       [5, 4, 3, 2, 1].map((n) => swatch(`worse-${n}`, n === 5 ? "▼ 4× worse" : "")),
       swatch("", "≈ inside the noise"),
       sides.includes("better") && [1, 2, 3, 4, 5].map((n) => swatch(`better-${n}`, n === 5 ? "▲ 4× better" : "")),
-      " ★ best of its row · ~ noisy and ✕ invalid are neither ranked nor coloured · ✗ failed · “·” not run",
+      " ★ best of its row · ? no interval · ~ noisy and ✕ invalid are neither ranked nor coloured · ✗ failed · “·” not run",
     );
   }
 

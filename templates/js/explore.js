@@ -45,7 +45,7 @@
   }
 
   function bases(data) {
-    const of = (key, words) => (data.dimension(key)?.names ?? []).map((name) => [`${key}:${name}`, `${words} ${name}`]);
+    const of = (key, words) => (data.dimension(key)?.names ?? []).map((name) => [`${key}:${name}`, `${words} ${explore.short(name)}`]);
     const releases = (data.dimension("openvino_version")?.names.length ?? 0) > 1 ? of("openvino_version", "OpenVINO") : [];
     return [["best", "the best of each row"], ["none", "nothing"], ...releases, ...of("machine", "machine")];
   }
@@ -180,7 +180,7 @@
       rows: loaded.rows, campaign: loaded.id, column, aggregate: choice.aggregate,
       caption: `Campaign ${loaded.id}`,
       rowKeys: choice.rows, columnKeys: choice.columns,
-      baseWords: base === "best" ? "the best of its row" : base ? `${explore.title(dimension)} ${name.join(":")}` : "",
+      baseWords: base === "best" ? "the best of its row" : base ? `${explore.title(dimension)} ${explore.short(name.join(":"))}` : "",
       filters: filtersOf(now),
       drill: (cell) => drill(now, cell, [...choice.rows, ...choice.columns]),
     };
@@ -211,7 +211,7 @@
     fleetmark.announce(`${name} is downloaded`);
   }
 
-  part("campaign").append(...fleetmark.site.campaigns.map(({ id, title, created_at: at }) => el("option", { value: id }, `${title} (${at.slice(0, 10)})`)));
+  part("campaign").append(...fleetmark.site.campaigns.map(({ id, title, created_at: at }) => el("option", { value: id }, `${explore.short(title)} (${at.slice(0, 10)})`)));
   part("campaign").addEventListener("change", () => {
     const id = part("campaign").value;
     change({ campaign: id === fleetmark.site.campaigns[0].id ? "" : id });

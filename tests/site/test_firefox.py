@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,3 +42,15 @@ def test_an_error_would_be_seen(fox: Firefox, tmp_path: Path) -> None:
     page.write_text("<!DOCTYPE html><title>x</title><script>undefined.nothing</script>")
     fox.open(page.as_uri())
     assert [error for error in fox.errors() if page.as_uri() in error]
+
+
+def test_charts_come_alive_in_the_pages_colours(fox: Firefox, sample_site: Path) -> None:
+    fox.open((sample_site / "models" / "resnet50.html").as_uri())
+    fill = "return getComputedStyle(document.querySelector('#chart-pareto {} .role-legend-symbol path')).fill"
+    series = ("rgb(11, 98, 164)", "rgb(111, 179, 234)")  # light, dark
+    assert fox.run(fill.format(".drawing")) in series
+    for _ in range(100):
+        if fox.run("return document.querySelector('#chart-pareto').dataset.live === 'yes'"):
+            break
+        time.sleep(0.2)
+    assert fox.run(fill.format(".view")) in series

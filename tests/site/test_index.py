@@ -238,3 +238,37 @@ def test_a_large_lab_stays_small_and_answers(window: webdriver.Chrome, lab_site:
     one(window, "#task-1 .onward a").click()
     assert "/tasks/" in window.current_url
     assert len(window.find_elements(By.CSS_SELECTOR, ".board tbody tr")) == 50
+
+
+def test_names_that_mean_ill_are_asked_for_and_linked(window: webdriver.Chrome, hostile_site: Path) -> None:
+    """A model's name may hold anything, also what parts the address: it comes back as it was."""
+    open_page(window, hostile_site)
+    models = [option.get_attribute("value") for option in Select(one(window, "[name=model]")).options]
+    for number, model in enumerate(models):
+        Select(one(window, "[name=model]")).select_by_index(number)
+        one(window, ".finder button.main").click()
+        answers(window)
+        address = window.current_url.partition("#")[2]
+        open_page(window, hostile_site, f"#{address}")
+        answers(window)
+        assert one(window, "[name=model]").get_attribute("value") == model
+    assert len(models) > 10
+    assert window.execute_script("return window.owned ?? null") is None
+
+
+def test_a_number_of_an_answer_explains_itself(window: webdriver.Chrome, sample_site: Path) -> None:
+    """Those that were drawn by a script as those that were there: the drawer opens, and the answer stays."""
+    open_page(window, sample_site, ASKED)
+    assert answers(window) == ["nuc-13", "xeon-8480"]
+    for selector in (".answers a[data-row]", ".board a[data-row]", ".map a[data-row]"):
+        link = one(window, selector)
+        window.execute_script("arguments[0].scrollIntoView({block: 'center'})", link)
+        link.click()
+        dialog = WebDriverWait(window, 10).until(lambda driver: one(driver, "dialog[open]"))
+        assert f"explain={link.get_attribute('data-row')}" in window.current_url
+        assert "need=8*30*resnet50" in window.current_url
+        dialog.send_keys(Keys.ESCAPE)
+        WebDriverWait(window, 10).until(
+            lambda driver: not driver.find_elements(By.CSS_SELECTOR, "dialog[open]")
+        )
+    assert answers(window) == ["nuc-13", "xeon-8480"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from integrator.site.charts.chart import LATENCY, MOST_SERIES, THROUGHPUT, Chart
 from integrator.site.charts.dots import Dot, dots
+from integrator.site.charts.draw import draw
 from integrator.site.charts.history import history
 from integrator.site.charts.ladder import ladder
 from integrator.site.charts.pareto import front, pareto
@@ -255,3 +257,42 @@ def test_colours_are_those_of_the_page() -> None:
     chart = made(scaling(frame(*rows), "threads"))
     assert not [text for text in texts(chart.spec) if text.startswith("#")]
     assert {f"var(--series-{n})" for n in range(1, 7)} <= set(texts(chart.spec))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["</script><b>", "a\u2028b", "\u202eexe", "'\"`\\", "datum.x + 1", "{{ 1 }}", "x" * 10_000, "\ud800"],
+)
+def test_any_name_can_be_drawn(name: str, tmp_path: Path) -> None:
+    rows = [
+        {
+            "machine": machine,
+            "precision": precision,
+            "scenario": scenario,
+            "threads": n,
+            "throughput_fps": 9.0 * n,
+        }
+        for machine in (name, "other")
+        for precision in (name, "FP32")
+        for scenario in ("sync", "async")
+        for n in (1, 2)
+    ]
+    tests = frame(*rows)
+    cleaned = tests["machine"].iloc[0]
+    points = pd.DataFrame(
+        [(cleaned, cleaned, 1.0, 0.9, 1.1, True, "r")],
+        columns=["campaign", "series", "value", "low", "high", "valid", "row"],
+    )
+    charts = {
+        "pareto": pareto(tests),
+        "threads": scaling(tests, "threads"),
+        "ladder": ladder(tests),
+        "scenarios": scenarios(tests),
+        "dots": dots([Dot(cleaned, 1.0), Dot("other", 2.0)], LATENCY, what="model"),
+        "history": history(points, LATENCY),
+    }
+    drawn = draw({key: made(chart).spec for key, chart in charts.items()}, tmp_path)
+    assert {key: each.reason for key, each in drawn.items()} == dict.fromkeys(charts, "")
+    for each in drawn.values():
+        assert "<script" not in each.svg
+        assert "<b>" not in each.svg

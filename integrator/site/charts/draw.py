@@ -13,6 +13,7 @@ import logging
 import multiprocessing
 import os
 import re
+import signal
 import zlib
 from collections.abc import Hashable, Iterable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -130,15 +131,27 @@ def _draw(specs: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     if workers <= 1:
         return {name: draw_one(spec) for name, spec in specs.items()}
     try:
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-            futures = {name: pool.submit(draw_one, spec) for name, spec in specs.items()}
-            drawn = {name: _answer(future) for name, future in futures.items()}
+        drawn = _in_processes(specs, workers)
     except (OSError, BrokenProcessPool) as error:  # no further process may be started here
         _LOG.info("charts are drawn one after another: %s", error)
         drawn = {}
     if not any(svg for svg, _ in drawn.values()):
         return {name: draw_one(spec) for name, spec in specs.items()}
     return drawn
+
+
+def _in_processes(specs: Mapping[str, str], workers: int) -> dict[str, tuple[str, str]]:
+    spawn = multiprocessing.get_context("spawn")  # nothing of this process is copied into them
+    pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_leave_interrupts_to_the_parent)
+    try:
+        futures = {name: pool.submit(draw_one, spec) for name, spec in specs.items()}
+        return {name: _answer(future) for name, future in futures.items()}
+    finally:
+        pool.shutdown(cancel_futures=True)  # Ctrl-C waits for the charts under way, not for all
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _answer(future: Future[tuple[str, str]]) -> tuple[str, str]:

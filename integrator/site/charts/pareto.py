@@ -27,6 +27,8 @@ from integrator.site.charts.chart import (
 __all__ = ["front", "pareto"]
 
 _MOST_POINTS = 250
+_CROWD = 60
+"""From so many points on they are small."""
 _OTHERS = "other machines"
 
 
@@ -174,7 +176,7 @@ def _spec(values: list[Spec], names: list[str], *, others: bool) -> Spec:
                 {
                     # Hundreds of points are no help to who hears them; the table has the front.
                     "transform": [{"filter": "!datum.on"}],
-                    "mark": {**point, "size": 28, "aria": False},
+                    "mark": {**point, "size": 28 if len(values) > _CROWD else 45, "aria": False},
                     "encoding": {"x": x, "y": y, "color": colour, "shape": shape, "tooltip": about},
                 },
                 {

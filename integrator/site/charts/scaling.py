@@ -122,6 +122,7 @@ def scaling(frame: Rows, swept: Swept) -> Chart | str:
             if machine in names:
                 values.append(_value(names[machine], machine, step, steps[0], efficiency, place == bend))
     caption = _caption(swept, len(names), len(sweeps))
+    share = "share of the dashed line" if swept == "batch" else "parallel efficiency"
     return Chart(
         spec=_spec(values, list(names.values()), swept),
         caption=caption,
@@ -129,7 +130,7 @@ def scaling(frame: Rows, swept: Swept) -> Chart | str:
             "machine",
             swept,
             "throughput, FPS",
-            "parallel efficiency",
+            share,
             "median latency, ms",
             "setting",
         ),

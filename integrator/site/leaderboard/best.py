@@ -96,6 +96,10 @@ def best_values(frame: pd.DataFrame, measure: Measure) -> Best:
         measure: one of `MEASURES`.
     """
     every = frame[["machine", "model"]].drop_duplicates()
+    note = f"{measure.low}__note"
+    columns = [*_VALUE[:3], measure.key, measure.low, measure.high, *_VALUE[3:]]
+    needed = [*columns, note, "scenario", "status", "verdict", "rank_ok"]
+    frame = frame[[key for key in needed if key in frame]]  # copies of the others would take most of the time
     if measure is LATENCY:
         frame = frame[frame["scenario"] == "sync"]
     kinds = _kinds(frame, measure)
@@ -103,8 +107,6 @@ def best_values(frame: pd.DataFrame, measure: Measure) -> Best:
     picked = picked.sort_values(
         ["kind", measure.key], ascending=[True, measure.better == "lower"], kind="stable"
     ).drop_duplicates(["machine", "model"])
-    note = f"{measure.low}__note"
-    columns = [*_VALUE[:3], measure.key, measure.low, measure.high, *_VALUE[3:]]
     notes = picked[note] if note in picked else [""] * len(picked)
     found = {
         (machine, model): Value(machine, model, _KINDS[kind], *rest)
@@ -133,7 +135,8 @@ def _why(
     ranked: Mapping[tuple[str, str], Value],
     others: Mapping[tuple[str, str], Value],
 ) -> dict[tuple[str, str], str]:
-    status = frame["status"].str.replace("_", " ").to_numpy(dtype=object)
+    spoken = {word: word.replace("_", " ") for word in frame["status"].unique()}
+    status = frame["status"].map(spoken).to_numpy(dtype=object)
     words = np.select(
         [kinds == 0, kinds == 1, kinds == 2, kinds == 3, status == Status.OK.value],  # noqa: PLR2004
         ["", "without an interval", "noisy", "invalid", "without a number"],

@@ -99,8 +99,10 @@ def coverage(frame: pd.DataFrame, machines: Sequence[str], models: Sequence[str]
         machines: all that are known, also without a test.
         models: likewise.
     """
-    outcome = _outcomes(frame)
     pair = ["model", "machine"]
+    needed = [*pair, "status", "verdict", "verdict_reasons", "reason", "rank_ok", "row", "href"]
+    frame = frame[needed]
+    outcome = _outcomes(frame)
     counts = (
         frame[pair].assign(outcome=outcome).value_counts(sort=False).unstack(fill_value=0)
         if len(frame)
