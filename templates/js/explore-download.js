@@ -45,6 +45,7 @@
         const cell = pivot.at(row, column);
         if (!cell) return;
         const { compared } = cell;
+        const machine = [...names, ...path][[...view.rowKeys, ...view.columnKeys].indexOf("machine")];
         cells.push({
           ...Object.fromEntries(view.rowKeys.map((key, at) => [key, names[at]])),
           ...Object.fromEntries(view.columnKeys.map((key, at) => [key, path[at]])),
@@ -56,6 +57,7 @@
           ratio_low: Number.isFinite(compared?.low) ? compared.low : null,
           ratio_high: Number.isFinite(compared?.high) ? compared.high : null,
           difference: compared?.outcome ?? null,
+          comparability: compared && machine !== undefined ? view.badge?.(machine) || null : null,
         });
       });
     });

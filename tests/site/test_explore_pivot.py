@@ -95,6 +95,25 @@ def test_a_baseline_that_is_filtered_away_is_still_one(window: Browser, small: B
     assert any("worse-5" in style for style in styles)
 
 
+def test_machines_say_in_what_they_differ(window: Browser, small: Built, downloads: Path) -> None:
+    address, _ = small
+    open_page(window, f"{address}#view=pivot&base=machine:nuc-13")
+    headings = window.find_elements(By.CSS_SELECTOR, "table.pivot thead th.number")
+    told = {
+        heading.find_element(By.TAG_NAME, "bdi").text: [
+            each.get_attribute("title") for each in heading.find_elements(By.CSS_SELECTOR, ".differs")
+        ]
+        for heading in headings
+    }
+    assert told.pop("nuc-13") == []
+    assert all(len(words) == 1 and str(words[0]).startswith("differs in: ") for words in told.values())
+    assert "CPU governor" in str(told["edge-n100"])  # and the CPU, as that of every other machine
+    cells = json.loads(download(window, downloads, "json"))["cells"]
+    for cell in cells:
+        if cell["ratio"] is not None and cell["machine"] != "nuc-13":
+            assert [cell["comparability"]] == told[cell["machine"]]
+
+
 def test_a_cell_of_several_tests_leads_to_them(window: Browser, small: Built) -> None:
     address, frame = small
     open_page(window, f"{address}#view=pivot&agg=median&scenario=%2Basync&base=none")
