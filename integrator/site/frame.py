@@ -90,7 +90,7 @@ def _numbers(values: pd.Series) -> tuple[npt.NDArray[np.float64], npt.NDArray[np
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     numbers = np.where(np.isfinite(numbers), numbers, np.nan)
     missing = np.isnan(numbers)
-    if values.dtype != object or not missing.any():
+    if pd.api.types.is_numeric_dtype(values) or not missing.any():  # a column of sentences is one of str
         return numbers, None
     notes = np.full(len(values), "", dtype=object)
     notes[missing] = _texts(values[missing])

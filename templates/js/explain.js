@@ -74,7 +74,8 @@
       hide();
     });
     dialog.addEventListener("click", (event) => {
-      if (event.target === dialog) hide(); // beside it
+      // Beside it: what is inside of its own box, such as the room below a short text, is not.
+      if (event.target === dialog && event.clientX < dialog.getBoundingClientRect().left) hide();
     });
     document.body.append(dialog);
   }

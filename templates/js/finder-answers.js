@@ -21,7 +21,7 @@
   function drawn({ answers: good, fails }, query, data) {
     const words = good.length
       ? `${counted(good.length, "machine")} of ${good.length + fails.length} can do it; the first is ${good[0].machine}.`
-      : `None of ${counted(fails.length, "machine")} can do it.`;
+      : fails.length === 1 ? "The only machine cannot do it." : `None of ${counted(fails.length, "machine")} can do it.`;
     const parts = [el("p", { class: "verdict" }, good.length
       ? [el("strong", {}, el("bdi", {}, good[0].machine)), good[0].machines > 1 ? ` × ${good[0].machines}` : "", " is the first of ", `${counted(good.length, "kind")} of machine that can do it.`]
       : el("strong", {}, words))];
@@ -72,7 +72,7 @@
 
   function failTable(fails, data, open) {
     return el("details", { class: "fails", open },
-      el("summary", {}, `Why ${fails.length === 1 ? "the other fails" : `the ${open ? "" : "other "}${fails.length} fail`}`),
+      el("summary", {}, `Why ${fails.length === 1 ? `${open ? "it" : "the other"} fails` : `the ${open ? "" : "other "}${fails.length} fail`}`),
       el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Machines that fail" },
         el("table", {},
           el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "machine"), el("th", { scope: "col" }, "why"))),

@@ -10,7 +10,7 @@ import contextlib
 import json
 import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +19,9 @@ from typing import Any
 from agent.lease import Sighting, remaining_s
 from ftp_server.account_file import AccountsDocument
 from integrator.machine_report import facts_of
-from integrator.merge import merge
+from integrator.merge import merge_with_runs
 from integrator.rejected import Rejections, keep_rejections, read_rejections, summary
+from integrator.site.explain.detail import detail_of
 from integrator.store import CampaignRecord, CampaignStore
 from protocol.account import Account
 from protocol.errors import DocumentError, UserError
@@ -261,8 +262,15 @@ def _feed_result(data: bytes) -> bool:
     # What was taken can be written, read and merged.
     assert Result.from_bytes(result.to_bytes(), source="again").run == result.run
     if result.test == _JOB.tests[0].id:
-        merge([_JOB], {"box": [result]}, {})
+        _merged([_JOB], {"box": [result]})
     return True
+
+
+def _merged(jobs: Sequence[Job], results: Mapping[str, Iterable[Result]]) -> None:
+    """To the table, and to what the site shows of each test."""
+    merged = merge_with_runs(jobs, results, {}, explain=lambda test: detail_of(test, builtin=()))
+    for detail in merged.details.values():
+        json.dumps(detail, allow_nan=False)
 
 
 def _feed_heartbeat(data: bytes) -> bool:
@@ -390,12 +398,14 @@ def _feed_folder(data: bytes) -> bool:
         except (DocumentError, UserError) as error:
             return _refused(error)
         rejected = Rejections("folder")
-        store.read_machines(CampaignRecord.model_validate(_RECORD), rejected)
+        store.read_machines(
+            CampaignRecord.from_bytes(json.dumps(_RECORD).encode(), source="a record"), rejected
+        )
         results = {job.machine: store.read_results(job, rejected) for job in jobs}
         keep_rejections(store.rejected, rejected)
         assert len(read_rejections(store.rejected).files) == len(rejected.files), "a rejection was lost"
         assert all(len({r.run for r in found}) == len(found) for found in results.values()), "a run twice"
-        merge(jobs, results, {})
+        _merged(jobs, results)
     return True
 
 

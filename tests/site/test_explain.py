@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -98,6 +99,15 @@ def test_a_click_opens_it_and_escape_gives_the_focus_back(window: webdriver.Chro
     assert closed(window)
     assert focused(window) == link
     assert window.current_url.removesuffix("#") == before
+
+
+def test_a_click_beside_it_closes_it_and_one_inside_does_not(window: webdriver.Chrome, folder: Path) -> None:
+    opened(window, folder, "t000000000000")  # with little in it
+    for x, y in ((1200, 800), (1000, 400)):
+        ActionChains(window).move_by_offset(x, y).click().move_by_offset(-x, -y).perform()
+        assert drawer(window)
+    ActionChains(window).move_by_offset(100, 400).click().move_by_offset(-100, -400).perform()
+    assert closed(window)
 
 
 def test_the_keyboard_is_enough(window: webdriver.Chrome, folder: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import hashlib
 import importlib.util
 import io
 import json
@@ -22,8 +24,13 @@ from integrator.merged import run_table
 from integrator.rejected import RejectedFiles, Rejection
 from integrator.site.build import build_site
 from integrator.site.downloads.files import runs_csv
+from integrator.site.downloads.inventory import File
 from integrator.site.downloads.results_json import results_json, results_schema
 from integrator.site.frame import tidy
+from integrator.site.page import Site
+from integrator.site.pages import NAVIGATION
+from integrator.site.pages.data import pages as data_pages
+from integrator.site.render import Renderer
 from integrator.site.source import CampaignResults
 
 
@@ -185,3 +192,23 @@ def test_each_campaign_has_its_tables_and_the_newest_has_them_twice(tmp_path: Pa
     assert len(json.loads((data / "weekend/results.json").read_text())["rows"]) == 2
     assert len(json.loads((data / "results.json").read_text())["rows"]) == 1
     assert (data / "runs/weekend/nuc-13.js").is_file()
+
+
+def test_raw_results_of_many_tests_are_listed_in_parts_that_are_small() -> None:
+    names = [
+        f"mobilenet-v2-fp32-cpu-async-b{number}-throughput-{hash_of(number)}.{run}.json.gz"
+        for number in range(900)
+        for run in range(10)
+    ]
+    found = [File(f"raw/weekend/nuc-13/{name}", 2000) for name in names]
+    site = Site((sample.results(sample.row()),))
+    listed = [page for page in data_pages(site, found) if page.template == "pages/raw.html"]
+    assert [page.path.rpartition("/")[2] for page in listed] == ["index.html", "index-2.html", "index-3.html"]
+    written = [Renderer(site, NAVIGATION).html(page) for page in listed]
+    assert all(sum(f'"{name}"' in html for html in written) == 1 for name in names[::97])
+    assert "".join(written).count(".json.gz") == len(names)
+    assert max(len(gzip.compress(html.encode())) for html in written) < 60_000
+
+
+def hash_of(number: int) -> str:
+    return hashlib.sha256(str(number).encode()).hexdigest()[:8]

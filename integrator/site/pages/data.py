@@ -29,6 +29,10 @@ _SCRIPTS = {"explain": "what stands behind each number", "runs": "the numbers of
 """Folders of scripts that pages load."""
 
 
+_TESTS_PER_PAGE = 400
+"""Whose runs a page of raw results lists: what stays under 60 KB when it is compressed."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     path: str
@@ -87,16 +91,29 @@ def pages(site: Site, found: Sequence[File]) -> Iterator[Page]:
         },
     )
     for (campaign_id, machine), folder in raw.items():
+        yield from _raw_pages(campaign_id, machine, folder)
+
+
+def _raw_pages(campaign: str, machine: str, folder: _Folder) -> Iterator[Page]:
+    tests = sorted(folder.tests)
+    names = [
+        "index.html" if start == 0 else f"index-{start // _TESTS_PER_PAGE + 1}.html"
+        for start in range(0, len(tests), _TESTS_PER_PAGE)
+    ]
+    for part, name in enumerate(names):
+        here = tests[part * _TESTS_PER_PAGE : (part + 1) * _TESTS_PER_PAGE]
         yield Page(
-            f"data/raw/{campaign_id}/{machine}/index.html",
+            f"data/raw/{campaign}/{machine}/{name}",
             "pages/raw.html",
-            title=f"Raw results of {machine}",
+            title=f"Raw results of {machine}" + (f", part {part + 1}" if part else ""),
             nav="data",
             styles=("documents.css",),
             context={
-                "campaign_id": campaign_id,
+                "campaign_id": campaign,
                 "machine": machine,
-                "tests": {test: sorted(runs) for test, runs in folder.tests.items()},
+                "tests": {test: sorted(folder.tests[test]) for test in here},
+                "parts": names,
+                "part": part,
                 "total": _Entry("", "", _size(folder.size), folder.files),
             },
         )

@@ -97,6 +97,7 @@ def pages(site: Site) -> Iterable[Page]:
             "onward": _ONWARD,
             "finder": {
                 "machines": site.machines,
+                "models": site.models,
                 "precisions": sorted(set(site.frame["precision"]) - {""}),
                 "devices": sorted(set(site.frame["device"]) - {""}),
             },

@@ -20,8 +20,6 @@ from integrator.site.tests import TestText, doubts_of
 
 __all__ = ["pages"]
 
-_NO_NOISE = "unknown: no test has four runs or more with a latency"
-
 
 @dataclass(frozen=True, slots=True)
 class Best:
@@ -99,7 +97,7 @@ def _pages_of(
             "known": [fact for fact in facts.facts if not fact.unknown],
             "unknown": _unknown(facts),
             "offer": _offer(offer),
-            "noise": noise_of.words if noise_of else _NO_NOISE,
+            "noise": noise_of,
             "best": best,
             "made": charts,
         }
