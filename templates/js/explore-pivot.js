@@ -3,8 +3,7 @@
 "use strict";
 
 (() => {
-  const { explore } = window.fleetmark;
-  const BAND = 0.02; // as in integrator/statistics/compare.py
+  const { explore, site } = window.fleetmark;
   const AGGREGATES = { best: "best", median: "median", geomean: "geometric mean" };
   // What makes a setting, but the release: for comparing releases of OpenVINO.
   const SETTING = ["model", "precision", "device", "scenario", "hint", "batch", "settings", "timed_region"];
@@ -137,7 +136,7 @@
     const ratios = [middle, low, high].map((sum) => Math.exp(sum / pairs.length));
     const [ratio, from, to] = view.lower ? [1 / ratios[0], 1 / ratios[2], 1 / ratios[1]] : ratios;
     const known = Number.isFinite(from) && Number.isFinite(to);
-    const near = ratio >= 1 / (1 + BAND) && ratio <= 1 + BAND;
+    const near = ratio >= 1 / (1 + site.band) && ratio <= 1 + site.band;
     const outcome = !known ? "unknown" : near || (from <= 1 && to >= 1) ? "noise" : ratio > 1 ? "better" : "worse";
     return { ratio, low: from, high: to, outcome, of: Math.max(cell.counted.length, base.counted.length), pairs: pairs.length };
   }
