@@ -126,8 +126,14 @@ def _pages_of(
 
 
 def _best_places(frame: pd.DataFrame, key: str) -> dict[tuple[str, str], int]:
-    """By machine and model, the place of the best test that may be ranked."""
-    ranked = frame.loc[frame["rank_ok"].to_numpy() & (frame[key] > 0).to_numpy(), ["machine", "model", key]]
+    """By machine and model, the place of the best test that may be ranked.
+
+    Of latencies it is that of a sync test, where no request waits for another, as on the first page.
+    """
+    may = frame["rank_ok"].to_numpy() & (frame[key] > 0).to_numpy()
+    if key == LATENCY.key:
+        may &= (frame["scenario"] == "sync").to_numpy()
+    ranked = frame.loc[may, ["machine", "model", key]]
     ordered = ranked.sort_values(key, ascending=key == LATENCY.key, kind="stable")
     first = ordered.drop_duplicates(["machine", "model"])
     return dict(zip(zip(first["machine"], first["model"], strict=True), first.index.tolist(), strict=True))

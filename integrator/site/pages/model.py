@@ -141,7 +141,8 @@ def _entry(name: str, task: str, rows: _Rows, tests: list[TestText]) -> _Entry:
         values = zip(rows[key], rows["rank_ok"], strict=True)
         return [(value, place) for place, (value, ok) in enumerate(values) if ok and value > 0]
 
-    lowest = min(ranked("latency_ms"), default=None)
+    sync = (each for each in ranked("latency_ms") if rows["scenario"][each[1]] == "sync")
+    lowest = min(sync, default=None)
     highest = max(ranked("throughput_fps"), key=lambda each: each[0], default=None)
     return _Entry(
         name=name,
