@@ -230,18 +230,18 @@ EXPLORER = (
         "noisy tests are shown where there are no others, then invalid ones, each with its sign."
     ),
     (
-        "It is compared with the baseline test by test: the best with the best, otherwise all tests that both "
-        "have; several ratios are one by their geometric mean, with n/N where some have no counterpart."
+        "It is compared with the baseline test by test: the best with the best, otherwise all tests that "
+        "both have; several ratios are one by their geometric mean, with n/N where some have no counterpart."
     ),
     (
-        f"A ratio has a colour only where the two {_SURE} intervals do not overlap and it is more than {_BAND} "
-        "from 1. Intervals of several tests are multiplied, which makes theirs too wide rather than too narrow. "
-        "The scale goes by the ratio's logarithm."
+        f"A ratio has a colour only where the two {_SURE} intervals do not overlap and it is more than "
+        f"{_BAND} from 1. Intervals of several tests are multiplied, which makes theirs too wide rather than too "
+        "narrow. The scale goes by the ratio's logarithm."
     ),
     (
-        f"A machine's class is edge up to {EDGE_WATTS} W and server from {SERVER_WATTS} W, as the lab says; where "
-        f"it says nothing, edge up to {EDGE_THREADS} threads in any test and server from {SERVER_THREADS}. Others "
-        "are desktops."
+        f"A machine's class is edge up to {EDGE_WATTS} W and server from {SERVER_WATTS} W, as the lab says; "
+        f"where it says nothing, edge up to {EDGE_THREADS} threads in any test and server from "
+        f"{SERVER_THREADS}. Others are desktops."
     ),
 )
 """How the explorer compares, and what it calls a class."""
