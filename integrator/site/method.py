@@ -235,8 +235,8 @@ EXPLORER = (
     ),
     (
         f"A ratio has a colour only where the two {_SURE} intervals do not overlap and it is more than "
-        f"{_BAND} from 1. Intervals of several tests are multiplied, which makes theirs too wide rather than too "
-        "narrow. The scale goes by the ratio's logarithm."
+        f"{_BAND} from 1. Intervals of several tests are multiplied, which makes theirs too wide rather than "
+        "too narrow. The scale goes by the ratio's logarithm."
     ),
     (
         f"A machine's class is edge up to {EDGE_WATTS} W and server from {SERVER_WATTS} W, as the lab says; "
