@@ -61,7 +61,7 @@
         });
       });
     });
-    const facts = { campaign: view.campaign, filters: view.filters, rows: view.rowKeys, columns: view.columnKeys, measure: view.column.key, unit: view.column.unit, aggregate: view.aggregate, baseline: view.baseWords || null };
+    const facts = { campaign: view.campaign, filters: view.filters, rows: view.rowKeys, columns: view.columnKeys, measure: view.column.key, unit: view.column.unit, aggregate: view.aggregate, baseline: view.baseWords || null, only: pivot.onlySync ? "sync" : null };
     return JSON.stringify({ ...facts, cells }, null, 1);
   }
 

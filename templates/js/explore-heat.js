@@ -129,7 +129,7 @@
     }
     const most = view.all ? Infinity : Math.max(1, Math.floor(MOST_CELLS / columns));
     const better = { lower: "lower is better", higher: "higher is better" }[view.column.better];
-    const caption = `${view.caption}: ${explore.AGGREGATES[view.aggregate]} of ${explore.named(view.column)} – ${better}`;
+    const caption = `${view.caption}: ${explore.AGGREGATES[view.aggregate]} of ${explore.named(view.column)}${pivot.onlySync ? " (sync tests alone: in async, requests wait for each other)" : ""} – ${better}`;
     const table = el("table", { class: "pivot" }, el("caption", {}, el("span", { class: "text" }, caption)), head(view, pivot.across), body(view, pivot, columns, most));
     const rest = pivot.down.length - most;
     parent.replaceChildren(

@@ -209,7 +209,7 @@
       baseWords: base === "best" ? "the best of its row" : base ? `${explore.title(dimension)} ${explore.short(name.join(":"))}` : "",
       filters: filtersOf(now),
       badge: badgeAgainst(base),
-      drill: (cell) => drill(now, cell, [...choice.rows, ...choice.columns]),
+      drill: (cell) => drill(now, cell, [...choice.rows, ...choice.columns, ...(pivot.onlySync ? ["scenario"] : [])]),
     };
     const pivot = explore.pivot(loaded.data, filtered.passed, { ...choice, base, better: column.better, unfiltered });
     pivoted = { view, pivot };

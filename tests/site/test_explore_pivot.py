@@ -52,6 +52,21 @@ def test_pivots(window: Browser, small: Built, how: str, measure: str, lower: bo
         assert {line[place] for place in line if cells[place]["best"]} == {best(line.values())}
 
 
+def test_latencies_of_sync_and_async_are_not_mixed(window: Browser, small: Built) -> None:
+    address, frame = small
+    open_page(window, f"{address}#view=pivot&measure=latency_ms&agg=median&base=none")
+    assert "sync tests alone" in window.find_element(By.CSS_SELECTOR, "table.pivot caption").text
+    own = frame[(frame["scenario"] == "sync") & frame["rank_ok"]]
+    cell = pivot_cells(window)["resnet50", "nuc-13"]
+    tests = own[(own["model"] == "resnet50") & (own["machine"] == "nuc-13")]["latency_ms"]
+    assert digits(cell["text"]) == pytest.approx(tests.median(), rel=0.006)
+    click(window, window.find_element(By.CSS_SELECTOR, "table.pivot tbody td.number a"))
+    assert set(column(window, "scenario")) == {"sync"}
+    open_page(window, f"{address}#view=pivot&measure=latency_ms&cols=scenario&base=none")
+    assert "sync tests alone" not in window.find_element(By.CSS_SELECTOR, "table.pivot caption").text
+    assert {column for _, column in pivot_cells(window)} == {"async", "sync"}
+
+
 def test_colours_only_what_is_known_to_differ(window: Browser, small: Built) -> None:
     address, frame = small
     where = "precision=%2BFP32&scenario=%2Bsync&batch=%2B1"
