@@ -12,7 +12,18 @@ from pathlib import Path
 import pytest
 from selenium.webdriver.common.by import By
 
-from tests.site.explorer import Browser, Built, build, click, digits, download, ids, open_page, pivot_cells
+from tests.site.explorer import (
+    Browser,
+    Built,
+    build,
+    click,
+    column,
+    digits,
+    download,
+    ids,
+    open_page,
+    pivot_cells,
+)
 from tests.site.synthetic import lab
 
 pytestmark = pytest.mark.browser
