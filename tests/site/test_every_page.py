@@ -67,8 +67,15 @@ def site(request: pytest.FixtureRequest) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+@pytest.mark.parametrize(
+    ("site", "width", "colours"),
+    [
+        *(("sample", width, colours) for width in (DESKTOP, PHONE) for colours in ("light", "dark")),
+        ("lab", DESKTOP, "light"),
+        ("lab", PHONE, "dark"),
+    ],
+    indirect=["site"],
+)
 def test_nothing_keeps_people_out(window: webdriver.Chrome, site: Path, width: int, colours: str) -> None:
     browser.resize(window, width)
     browser.media(window, colours=colours)
