@@ -322,3 +322,18 @@ def test_presets_and_campaigns(window: Browser, small: Built) -> None:
     Select(part(window, "campaign")).select_by_index(1)
     WebDriverWait(window, 10).until(lambda each: "campaign=lab-2026-07" in each.current_url)
     WebDriverWait(window, 10).until(lambda each: part(each, "shown").text.endswith(" of 100 rows"))
+
+
+def test_the_pager_and_a_number_are_in_view_when_the_page_opens(
+    window: webdriver.Chrome, lab_site: Path
+) -> None:
+    """On a desktop all usual columns and the pager; on a phone each machine's first number."""
+    open_page(window, lab_site)
+    pager = window.find_element(By.CSS_SELECTOR, ".dt-paging").rect
+    assert pager["y"] + pager["height"] <= 900
+    region = window.find_element(By.CSS_SELECTOR, "[data-part=table]")
+    assert region.get_property("scrollWidth") <= region.get_property("clientWidth")
+    browser.resize(window, browser.PHONE)
+    open_page(window, lab_site)
+    number = window.find_element(By.CSS_SELECTOR, ".rows tbody td.number").rect
+    assert number["x"] + number["width"] <= browser.PHONE
