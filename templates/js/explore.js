@@ -26,7 +26,7 @@
   async function load(id) {
     const rows = await fleetmark.rows(id);
     const data = new explore.Data(rows);
-    const columns = fleetmark.site.columns.filter(({ key }) => rows.columns.includes(key));
+    const columns = inOrder(fleetmark.site.columns.filter(({ key }) => rows.columns.includes(key)));
     const measures = columns.filter(({ key, better }) => better && rows.isNumber(key));
     const dimensions = explore.FACETS.filter((key) => data.dimension(key));
     const panel = new explore.Panel(part("facets"), data, (key, names) => {
@@ -42,6 +42,16 @@
     part("exact").hidden = rows.exact;
     setTimeout(() => explore.presets(part("presets"), data));
     return { id, rows, data, columns, measures, dimensions, panel, picker, menu, pages };
+  }
+
+  /** Settings, numbers, how it ended, rare settings; on a phone the numbers first, or none would be in view. */
+  function inOrder(columns) {
+    const narrow = window.matchMedia("(max-width: 40rem)").matches;
+    const numbers = ["Latency", "Throughput"];
+    const groups = narrow ? ["Test", ...numbers, "Outcome", "Setting"] : ["Test", "Setting", ...numbers, "Outcome"];
+    const rare = ["openvino", "settings", "timed_region"];
+    const place = ({ group, key }) => (groups.includes(group) && !rare.includes(key) ? groups.indexOf(group) : groups.length);
+    return columns.map((column, at) => [place(column), at, column]).sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(([, , column]) => column);
   }
 
   function bases(data) {

@@ -60,7 +60,7 @@
     percentile: select("percentile", ["p50", "p95", "p99"].map((name) => [name, name]), "p99"),
     bound: input("bound", { min: 0.001, step: "any", placeholder: "none" }),
     price: input("price", { min: 0.01, step: "any", placeholder: "no limit" }),
-    currency: el("input", { name: "currency", size: 4, maxlength: 8, autocomplete: "off", "aria-label": "currency of the limit" }),
+    currency: el("input", { name: "currency", size: 4, maxlength: 8, autocomplete: "off", placeholder: "currency", "aria-label": "currency of the limit" }),
     watts: input("watts", { min: 0.01, step: "any", placeholder: "no limit" }),
     precision: select("precision", any(precisions), ""),
     device: select("device", any(devices), ""),

@@ -164,7 +164,7 @@
     const heads = known.campaigns.map((campaign) => el("th", { scope: "col", class: "number" },
       el("bdi", {}, campaign.title), " ", el("span", { class: "unit" }, day(campaign), !campaign.complete && ", partial"), marker(tests, campaign)));
     return el("div", { class: "scroll history", tabindex: "0", role: "region", "aria-label": `Tests of ${short(machine)} across the campaigns` },
-      el("table", {},
+      el("table", { class: across > 1 ? "" : "one" },
         el("caption", { class: "unseen" }, `Tests of ${short(machine)} across the campaigns, the oldest on the left`),
         el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "test"), across > 1 && el("th", { scope: "col", class: "picture" }, "all campaigns"), heads)),
         el("tbody", {}, shown.length ? shown.map((index) => row(tests, index, measure))

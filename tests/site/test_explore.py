@@ -14,6 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from tests.site import browser
 from tests.site.explorer import (
     Browser,
     Built,
@@ -322,3 +323,20 @@ def test_presets_and_campaigns(window: Browser, small: Built) -> None:
     Select(part(window, "campaign")).select_by_value("lab-2026-07")
     WebDriverWait(window, 10).until(lambda each: "campaign=lab-2026-07" in each.current_url)
     WebDriverWait(window, 10).until(lambda each: part(each, "shown").text.endswith(" of 100 rows"))
+
+
+def test_the_pager_and_a_number_are_in_view_when_the_page_opens(window: Browser, lab_site: Path) -> None:
+    """On a desktop all usual columns and the pager; on a phone each machine's first number."""
+    address = (lab_site / "explore.html").as_uri()
+    open_page(window, address)
+    pager = window.find_element(By.CSS_SELECTOR, ".dt-paging").rect
+    assert pager["y"] + pager["height"] <= 900
+    region = window.find_element(By.CSS_SELECTOR, "[data-part=table]")
+    width: int
+    room: int
+    width, room = window.execute_script("return [arguments[0].scrollWidth, arguments[0].clientWidth]", region)
+    assert width <= room
+    browser.resize(window, browser.PHONE)
+    open_page(window, address)
+    number = window.find_element(By.CSS_SELECTOR, ".rows tbody td.number").rect
+    assert number["x"] + number["width"] <= browser.PHONE

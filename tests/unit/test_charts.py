@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integrator.site.charts.chart import LATENCY, MOST_SERIES, THROUGHPUT, Chart
+from integrator.site.charts.chart import LATENCY, MOST_SERIES, THROUGHPUT, Chart, log_ticks
 from integrator.site.charts.dots import Dot, dots
 from integrator.site.charts.draw import draw
 from integrator.site.charts.history import history
@@ -296,3 +296,26 @@ def test_any_name_can_be_drawn(name: str, tmp_path: Path) -> None:
     for each in drawn.values():
         assert "<script" not in each.svg
         assert "<b>" not in each.svg
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (200, 20_000, [300, 1000, 3000, 10_000]),
+        (5500, 19_000, [7000, 10_000, 15_000]),
+        (0.09, 12, [0.1, 1, 10]),
+        (9.9, 10.1, []),
+        (0, 5, []),
+        (3, 3, []),
+    ],
+)
+def test_ticks_of_a_logarithm_are_few_and_round(low: float, high: float, ticks: list[float]) -> None:
+    assert log_ticks(low, high) == pytest.approx(ticks)
+
+
+@given(low=st.floats(1e-6, 1e9), factor=st.floats(1.001, 1e9))
+def test_ticks_of_a_logarithm_lie_in_its_range(low: float, factor: float) -> None:
+    ticks = log_ticks(low, low * factor)
+    assert ticks == sorted(set(ticks))
+    assert len(ticks) <= 9
+    assert all(low <= tick <= low * factor for tick in ticks)

@@ -151,7 +151,25 @@ def test_only_failures_rank_nobody() -> None:
     assert found.ranked == ()
     assert [line.machine for line in found.unranked] == ["a", "b"]
     assert headline(found).more == "nothing to rank: failed; timeout"
+    assert headline(found).doubtful == ()
     assert board_view(found).unranked[0].bar is None
+
+
+def test_where_all_is_noisy_the_best_number_of_each_model_is_shown_and_nobody_ranked() -> None:
+    found = board(
+        test_row("a", "m", 10, verdict="noisy"),
+        test_row("b", "m", 9, verdict="noisy"),
+        test_row("b", "n", 3, verdict="noisy"),
+        test_row("a", "n", 2, verdict="invalid"),
+    )
+    shown = headline(found)
+    assert shown.winners == ()
+    assert [(name, value.text, value.kind) for name, value in shown.doubtful] == [
+        ("b", "9.00 ms", "noisy"),
+        ("b", "3.00 ms", "noisy"),
+    ]
+    only = headline(board(test_row("a", "m", 10, verdict="noisy")))
+    assert only.more == "none is ranked: all are noisy"
 
 
 def test_numbers_that_are_none_or_not_positive_rank_nobody() -> None:

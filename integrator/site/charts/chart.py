@@ -45,7 +45,14 @@ MOST_SERIES = 6
 """What colour and shape can tell apart."""
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 _LONGEST_NAME = 48
-_DIVERSE = 1e4
+_STEPS = (
+    (1,),
+    (1, 3),
+    (1, 2, 5),
+    (1, 1.5, 2, 3, 5, 7),
+    (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9),
+)
+_FEWEST_TICKS, _MOST_TICKS = 3, 9
 _LETTER = 6.9
 """The width of a letter of the axes, in pixels: that of a wide font."""
 
@@ -150,10 +157,27 @@ def log_scale(values: Iterable[float], *, room: float = 1.08) -> Spec:
 
 
 def log_axis(title: str, scale: Mapping[str, Any]) -> Spec:
-    """Ticks that are not more than can be read: over many decades, one for each."""
+    """Ticks that are not more than can be read, and whose numbers are all there."""
     low, high = scale.get("domain", (1, 10))
-    few = {"tickCount": 4} if high / low > _DIVERSE else {"tickCount": 6}
-    return axis(title, labelOverlap="greedy", labelSeparation=8, **few)
+    at: Spec = {"values": ticks} if (ticks := log_ticks(low, high)) else {"tickCount": 6}
+    return axis(title, labelOverlap="greedy", labelSeparation=8, **at)
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers in the range, of the coarsest steps of which three or more are in it; else none.
+
+    Vega's own leave out 10,000 where 9,000 is there, and the range may hold no other power of ten.
+    """
+    if not 0 < low < high < math.inf:
+        return []
+    decades = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
+    for steps in _STEPS:
+        ticks = [float(f"{step}e{decade}") for decade in decades for step in steps]
+        inside = [tick for tick in ticks if low <= tick <= high]
+        if len(inside) >= _FEWEST_TICKS:
+            every = -(-len(inside) // _MOST_TICKS)
+            return inside[::every]
+    return []
 
 
 def names_axis(names: Iterable[str]) -> Spec:

@@ -37,9 +37,7 @@ class Measure:
 
 
 LATENCY = Measure("latency_ms", "latency_low_ms", "latency_high_ms", "ms", "latency", False)
-THROUGHPUT = Measure(
-    "throughput_fps", "throughput_low_fps", "throughput_high_fps", "FPS", "throughput", True
-)
+THROUGHPUT = Measure("throughput_fps", "throughput_low_fps", "throughput_high_fps", "FPS", "throughput", True)
 MEASURES = (LATENCY, THROUGHPUT)
 """A sync test is judged by the first, others by the second."""
 

@@ -96,6 +96,8 @@ class Headline:
     """Whom the only winner is ahead of."""
     rivals: tuple[str, ...] = ()
     """Machines that are faster in what they have, and not ranked."""
+    doubtful: tuple[tuple[str, ValueView], ...] = ()
+    """Where nobody is ranked, what there is all the same: of each model the best, with its machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ def headline(board: Leaderboard) -> Headline:
     """The machine of rank 1 and what it is ahead of; or all that share it."""
     first = board.first
     if not first:
-        return Headline((), None, _why_nobody(board))
+        return Headline((), None, _why_nobody(board), doubtful=_doubtful(board))
     names = tuple(standing.machine for standing in first)
     rivals = _rivals(board)
     if len(first) > 1:
@@ -213,9 +215,27 @@ def _rivals(board: Leaderboard) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _doubtful(board: Leaderboard) -> tuple[tuple[str, ValueView], ...]:
+    sign = -1 if board.measure.better == "higher" else 1
+    found: dict[str, Value] = {}
+    for gap in (gap for line in board.unranked for gap in line.gaps):
+        if gap.value and (gap.model not in found or _doubt(gap.value, sign) < _doubt(found[gap.model], sign)):
+            found[gap.model] = gap.value
+    models = board.models or board.unscored
+    return tuple((found[name].machine, value_view(found[name], board)) for name in models if name in found)
+
+
+def _doubt(value: Value, sign: int) -> tuple[bool, float]:
+    """The less the better: an invalid value only where there is no other."""
+    return value.kind == "invalid", sign * value.value
+
+
 def _why_nobody(board: Leaderboard) -> str:
     if not board.models:
         whys = list(dict.fromkeys(gap.why for line in board.unranked for gap in line.gaps))
+        kinds = {gap.value.kind if gap.value else "" for line in board.unranked for gap in line.gaps}
+        if kinds in ({"noisy"}, {"invalid"}):
+            return f"none is ranked: all are {kinds.pop()}"
         return f"nothing to rank: {_some(whys)}" if whys else "nothing to rank"
     return "no machine has all models: see what is missing"
 

@@ -19,7 +19,7 @@ STATIC_ROWS = 200
 """So many rows are there with scripts off; the machines' pages have all."""
 _LEFT_OUT = frozenset(
     {"requests", "threads", "single_pass_ms", "compile_ms", "first_inference_ms", "runs", "iterations"}
-    | {"hint", "stopped", "harness_percent", "latency_p90_ms", "energy_mj_per_inference"}
+    | {"hint", "stopped", "harness_percent", "latency_p90_ms", "energy_mj_per_inference", "fps"}
 )
 _ALIKE = frozenset({"device"})
 """Left out where all rows have the same."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlencode
+
+import pandas as pd
 
 from integrator.site.cells import format_number
 from integrator.site.history.changes import RankChange, Ranks, changes
@@ -13,15 +16,17 @@ from integrator.site.leaderboard.drawing import TaskView, task_views
 from integrator.site.leaderboard.scores import Leaderboard, leaderboards, ranks_of
 from integrator.site.leaderboard.summary import rejected_of, summary_of
 from integrator.site.page import Page, Site
+from integrator.statistics.verdict import REASONS, Reason
 
 __all__ = ["pages", "task_page"]
 
 _MOST_VALUES = 300
 """Values with their settings on the first page; a site with more has them on the pages of its tasks."""
-_MOST_LINES, _FEWEST_LINES, _LINES = 10, 3, 300
+_MOST_LINES, _FEWEST_LINES, _LINES = 5, 3, 300
 """Of a leaderboard on the first page of such a site, and about so many of all leaderboards together."""
 _MOST_PER_BOARD = 450
 """Values with their settings in a leaderboard on a task's page: it stays below 60 KB when compressed."""
+_MOST_DOUBTS = 4
 _PRESETS: tuple[tuple[str, Mapping[str, str]], ...] = (
     (
         "Edge CPUs, INT8, sync, batch 1",
@@ -93,6 +98,7 @@ def pages(site: Site) -> Iterable[Page]:
             "changes": changed,
             "rank_changes": _apart(changed.ranks) if changed else [],
             "three": format_number,
+            "doubts": [] if site.frame["rank_ok"].any() else _doubts(site.frame),
             "coverage": coverage(site.frame, site.machines, site.models),
             "onward": _ONWARD,
             "finder": {
@@ -149,6 +155,14 @@ def _apart(changed: Iterable[RankChange]) -> list[RankChange]:
 
 def _lines(boards: int) -> int:
     return max(_FEWEST_LINES, min(_MOST_LINES, _LINES // max(boards, 1)))
+
+
+def _doubts(frame: pd.DataFrame) -> list[tuple[str, int, Reason]]:
+    """Reasons of verdicts, those of most tests first: in words, of how many tests, with what to do."""
+    counts = Counter(name for words in frame["verdict_reasons"] for name in words.split() if name in REASONS)
+    return [
+        (name.replace("_", " "), tests, REASONS[name]) for name, tests in counts.most_common(_MOST_DOUBTS)
+    ]
 
 
 def _values(boards: Sequence[Leaderboard]) -> int:
