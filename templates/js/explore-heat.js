@@ -51,7 +51,7 @@
 
   function drawCell(view, cell) {
     if (!cell || cell.kind === "none") return el("td", { class: "number empty-cell", title: cell?.reason }, el("span", { class: "missing" }, "·", el("span", { class: "unseen" }, "nothing")));
-    if (cell.kind === "not run") return el("td", { class: "number" }, el("span", { class: "missing", title: cell.reason }, "·", el("span", { class: "unseen" }, "not run")));
+    if (cell.kind === "not run") return el("td", { class: "number" }, explore.rowLink(view, cell.row, { class: "missing", title: cell.reason.slice(0, 1000) }, "·", el("span", { class: "unseen" }, "not run")));
     if (cell.kind === "failed") {
       return el("td", { class: "failed" }, explore.rowLink(view, cell.row, { title: cell.reason.slice(0, 1000) }, el("span", { class: "tag bad" }, "✗ "), el("bdi", {}, explore.firstWords(cell.reason))));
     }

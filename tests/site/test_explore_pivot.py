@@ -23,6 +23,7 @@ from tests.site.explorer import (
     ids,
     open_page,
     pivot_cells,
+    shown,
 )
 from tests.site.synthetic import lab
 
@@ -194,6 +195,13 @@ def test_what_has_no_interval_is_not_ranked(window: Browser, unsure: Built) -> N
             assert "×" not in cell["text"]
             assert "no interval" in cell["text"]
     assert sum(cell["best"] for cell in cells.values()) == 3
+
+
+def test_a_note_in_place_of_a_number_is_found(window: Browser, unsure: Built) -> None:
+    address, frame = unsure
+    open_page(window, f"{address}#q=more+runs")
+    noted = frame["throughput_low_fps__note"] == "needs 3 more runs"
+    assert shown(window) == noted.sum() > 0
 
 
 def test_a_measure_without_intervals_has_no_best(window: Browser, unsure: Built) -> None:

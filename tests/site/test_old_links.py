@@ -157,3 +157,12 @@ def test_a_limit_keeps_its_currency(window: webdriver.Chrome, old: Path) -> None
 
 def text(window: webdriver.Chrome, selector: str) -> str:
     return window.find_element(By.CSS_SELECTOR, selector).text
+
+
+def test_a_number_stays_that_of_its_campaign(window: webdriver.Chrome, old: Path, later: Path) -> None:
+    opened(window, (old / "index.html").as_uri(), "window.fleetmark")
+    window.find_element(By.CSS_SELECTOR, "#boards a[data-row]").click()
+    WebDriverWait(window, 20).until(lambda each: "Median latency" in text(each, "dialog"))
+    link, shown = urlsplit(window.current_url).fragment, text(window, "dialog .body dl")
+    opened(window, f"{(later / 'index.html').as_uri()}#{link}", "document.querySelector('dialog .body dl')")
+    assert text(window, "dialog .body dl") == shown
