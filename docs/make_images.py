@@ -1,8 +1,8 @@
-"""Takes the README's picture of a results site: the first screen of the page, as a PNG.
+"""Takes the README's pictures: pages of a results site, of a lab that never was, as PNG files.
 
-    python docs/make_images.py out/demo/site/index.html docs/images/site.png
+    python docs/make_images.py [docs/images]
 
-Needs Chromium and its driver, as the tests of the page do.
+Needs Chromium and its driver, as the tests of the site do.
 """
 
 from __future__ import annotations
@@ -10,65 +10,79 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
+from integrator.site.build import build_site
+from tests.site import browser, synthetic
 
-CHROMIUM = Path("/usr/bin/chromium")
-DRIVER = Path("/usr/bin/chromedriver")
-MAX_BYTES = 200 * 1024
+MAX_BYTES = 120 * 1000
+WIDTH = 1200
 
 
-def take(page: Path, picture: Path, *, width: int, height: int) -> int:
-    """Write a picture of the top of `page`; the number of bytes."""
+@dataclass(frozen=True)
+class Picture:
+    """The top of a page, as high as its content is wanted."""
+
+    name: str
+    page: str
+    height: int
+    colours: str = "light"
+    scroll_to: str = ""
+    """A selector of what stands at the top."""
+
+
+PICTURES = (
+    Picture("answers", "index.html", 800),
+    Picture("model", "models/yolov8n.html", 668, scroll_to="main h2"),
+)
+
+
+def take(site: Path, folder: Path) -> list[Path]:
+    """Writes each picture; those that are too large for a README."""
+    heavy = []
     with tempfile.TemporaryDirectory() as profile:
-        options = webdriver.ChromeOptions()
-        options.binary_location = str(CHROMIUM)
-        for argument in (
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-background-networking",
-            "--no-first-run",
-            "--hide-scrollbars",
-            f"--user-data-dir={profile}",
-        ):
-            options.add_argument(argument)
-        # The path is given, so Selenium neither looks for a driver nor counts its use.
-        browser = webdriver.Chrome(options=options, service=Service(executable_path=str(DRIVER)))
+        chromium = browser.start(Path(profile))
         try:
-            metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-            light = {"features": [{"name": "prefers-color-scheme", "value": "light"}]}
-            browser.execute_cdp_cmd("Emulation.setEmulatedMedia", light)
-            browser.get(page.resolve().as_uri())
-            content = browser.get_screenshot_as_png()
+            for picture in PICTURES:
+                browser.resize(chromium, WIDTH, picture.height)
+                browser.media(chromium, colours=picture.colours)
+                chromium.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
+                chromium.get((site / picture.page).as_uri())
+                if picture.scroll_to:
+                    top = f"document.querySelector({picture.scroll_to!r}).getBoundingClientRect().top"
+                    chromium.execute_script(f"scrollTo(0, {top} - 24)")
+                chromium.execute_async_script(
+                    "setTimeout(arguments[0], 1500)"
+                )  # charts come when they are seen
+                file = folder / f"{picture.name}.png"
+                file.write_bytes(chromium.get_screenshot_as_png())
+                sys.stdout.write(f"{file}: {file.stat().st_size:,} bytes\n")
+                if file.stat().st_size > MAX_BYTES:
+                    heavy.append(file)
         finally:
-            browser.quit()
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    picture.write_bytes(content)
-    return len(content)
+            chromium.quit()
+    return heavy
 
 
 def main() -> int:
-    """Take the picture; 1 where it cannot be taken or is too large for a README."""
-    parser = argparse.ArgumentParser(description="Take a picture of the top of a results page.")
-    parser.add_argument("page", type=Path, help="index.html of a built site")
-    parser.add_argument("picture", type=Path, help="PNG to write")
-    parser.add_argument("--width", type=int, default=1280)
-    parser.add_argument("--height", type=int, default=1030)
+    """Build and take them; 1 where they cannot be taken or are too large for a README."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, nargs="?", default=Path(__file__).with_name("images"))
     given = parser.parse_args()
-    missing = [str(path) for path in (CHROMIUM, DRIVER, given.page) if not path.exists()]
-    if missing:
-        sys.stderr.write(f"missing: {', '.join(missing)}\n")
+    if missing := browser.missing_programs():
+        sys.stderr.write(f"missing: {missing}\n")
         return 1
-    size = take(given.page, given.picture, width=given.width, height=given.height)
-    sys.stdout.write(f"{given.picture}: {size:,} bytes\n")
-    if size > MAX_BYTES:
-        sys.stderr.write(f"larger than {MAX_BYTES:,} bytes; choose a smaller --height\n")
-        return 1
-    return 0
+    given.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="fleetmark-") as made:
+        campaigns = [synthetic.lab(machines=12, models=21, rows=9000, campaign=number) for number in range(2)]
+        page = build_site(Path(made) / "site", campaigns)
+        heavy = take(page.parent, given.folder)
+    for file in heavy:
+        sys.stderr.write(f"{file} is larger than {MAX_BYTES:,} bytes; choose a smaller height\n")
+    return 1 if heavy else 0
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -16,7 +16,7 @@ from integrator.site.cells import clean_text
 from integrator.site.charts.draw import draw
 from integrator.site.downloads.inventory import SUMS, files_in, sums
 from integrator.site.files import FILES
-from integrator.site.page import Page, Site
+from integrator.site.page import Asset, Page, Site
 from integrator.site.pages import NAVIGATION, PAGES, data
 from integrator.site.render import Renderer
 from integrator.site.source import CampaignResults
@@ -75,8 +75,7 @@ def _write(folder: Path, site: Site) -> None:
     for kind in ("css", "js"):
         shutil.copytree(find("templates") / kind, folder / "assets" / kind)
     for files in FILES:
-        for path, content in files(site):
-            _put(folder / path, content)
+        _put_all(folder, files(site))
     _write_pages(folder, site)
     _put(folder / "data" / SUMS, sums(folder / "data"))
 
@@ -96,6 +95,21 @@ def _write_pages(folder: Path, site: Site) -> None:
         _put(folder / page.path, renderer.html(page, drawn).encode())
     for page in data.pages(site, files_in(folder / "data")):
         _put(folder / page.path, renderer.html(page).encode())
+
+
+def _put_all(folder: Path, assets: Iterable[Asset]) -> None:
+    """What has the content of the file before it is a second name of that file, where the disk knows such."""
+    before, last = b"", folder
+    for path, content in assets:
+        file = folder / path
+        if content is before:
+            try:
+                file.hardlink_to(last)
+                continue
+            except OSError:
+                pass
+        _put(file, content)
+        before, last = content, file
 
 
 def _put(file: Path, content: bytes) -> None:

@@ -99,7 +99,9 @@ def format_number(value: float) -> str:
     if not _SMALLEST_PLAIN <= abs(value) < _LARGEST_PLAIN:
         return f"{value:.2e}"
     exponent = int(f"{value:.2e}".rpartition("e")[2])  # of the rounded number: 999.9 is 1.00e+03
-    return f"{round(value, 2 - exponent):,.{max(0, 2 - exponent)}f}"
+    if exponent <= 2:  # noqa: PLR2004  # the digits behind the point are rounded by being written
+        return f"{value:.{2 - exponent}f}"
+    return f"{round(value, 2 - exponent):,.0f}"
 
 
 def text_cell(value: object, *, detail: str = "") -> Cell:

@@ -66,16 +66,23 @@ def tidy(table: pd.DataFrame) -> pd.DataFrame:
             numbers, notes = _numbers(values)
             columns[key] = numbers
             if notes is not None:
-                columns[f"{key}__note"] = notes
+                columns[f"{key}__note"] = _plain(notes)
         else:
-            columns[key] = _texts(values)
+            columns[key] = _plain(_texts(values))
     frame = pd.DataFrame(columns, index=table.index)
     frame["status"] = frame["status"].where(frame["status"] != "", Status.NOT_RUN.value)
-    frame["row"] = _unique([row_id(m, t) for m, t in zip(frame["machine"], frame["test_id"], strict=True)])
-    frame["href"] = _hrefs(frame)
+    frame["row"] = _plain(
+        _unique([row_id(m, t) for m, t in zip(frame["machine"], frame["test_id"], strict=True)])
+    )
+    frame["href"] = _plain(_hrefs(frame))
     frame["rank_ok"] = (frame["status"] == Status.OK.value) & (frame["verdict"] == "valid")
-    frame["label"] = _labels(frame)
+    frame["label"] = _plain(_labels(frame))
     return frame
+
+
+def _plain(texts: Sequence[object] | npt.NDArray[np.object_]) -> pd.Series:
+    """As Python's own texts, also where pandas has a kind of its own: those are slow one by one."""
+    return pd.Series(texts, dtype=object)
 
 
 def machine_page(machine: str, part: int = 0) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from integrator.site.classes import EDGE_THREADS, EDGE_WATTS, SERVER_THREADS, SERVER_WATTS
 from integrator.statistics.compare import BAND, Outcome
 from integrator.statistics.harness import MAX_HARNESS_SHARE
 from integrator.statistics.interval import CONFIDENCE, runs_needed
@@ -15,6 +16,7 @@ from protocol.result import Status
 
 __all__ = [
     "CHANGES",
+    "EXPLORER",
     "FACTS",
     "FINDER",
     "FORMULAS",
@@ -221,6 +223,28 @@ RANKING = (
         "computed in, kernel, governor, driver, …) carries a badge that says in what."
     ),
 )
+
+EXPLORER = (
+    (
+        "A cell of a pivot shows the best, the median or the geometric mean of its tests that may be ranked; "
+        "noisy tests are shown where there are no others, then invalid ones, each with its sign."
+    ),
+    (
+        "It is compared with the baseline test by test: the best with the best, otherwise all tests that "
+        "both have; several ratios are one by their geometric mean, with n/N where some have no counterpart."
+    ),
+    (
+        f"A ratio has a colour only where the two {_SURE} intervals do not overlap and it is more than "
+        f"{_BAND} from 1. Intervals of several tests are multiplied, which makes theirs too wide rather than "
+        "too narrow. The scale goes by the ratio's logarithm."
+    ),
+    (
+        f"A machine's class is edge up to {EDGE_WATTS} W and server from {SERVER_WATTS} W, as the lab says; "
+        f"where it says nothing, edge up to {EDGE_THREADS} threads in any test and server from "
+        f"{SERVER_THREADS}. Others are desktops."
+    ),
+)
+"""How the explorer compares, and what it calls a class."""
 
 FINDER = (
     (

@@ -12,12 +12,10 @@
     "requests", "openvino", "openvino_version", "timed_region", "settings", "status", "verdict", "effective_precision",
     "execution_devices",
   ];
-  const EDGE_WATTS = 35;
-  const SERVER_WATTS = 150;
-  const EDGE_THREADS = 8;
-  const SERVER_THREADS = 32;
+  const limits = fleetmark.site.classes; // integrator/site/classes.py
   const CLASS_RULE =
-    `edge: up to ${EDGE_WATTS} W, server: from ${SERVER_WATTS} W; without watts by threads: up to ${EDGE_THREADS}, from ${SERVER_THREADS}`;
+    `edge: up to ${limits.edge_watts} W, server: from ${limits.server_watts} W; ` +
+    `without watts by threads: up to ${limits.edge_threads}, from ${limits.server_threads}`;
 
   /** The class of each machine, by its name. */
   function classes(rows) {
@@ -33,8 +31,8 @@
       const known = watts.get(name) ?? null;
       const value = known ?? most[code];
       if (!(value > 0)) return NONE;
-      if (value <= (known === null ? EDGE_THREADS : EDGE_WATTS)) return "edge";
-      return value >= (known === null ? SERVER_THREADS : SERVER_WATTS) ? "server" : "desktop";
+      if (value <= (known === null ? limits.edge_threads : limits.edge_watts)) return "edge";
+      return value >= (known === null ? limits.server_threads : limits.server_watts) ? "server" : "desktop";
     });
   }
 

@@ -45,6 +45,7 @@
         const cell = pivot.at(row, column);
         if (!cell) return;
         const { compared } = cell;
+        const machine = [...names, ...path][[...view.rowKeys, ...view.columnKeys].indexOf("machine")];
         cells.push({
           ...Object.fromEntries(view.rowKeys.map((key, at) => [key, names[at]])),
           ...Object.fromEntries(view.columnKeys.map((key, at) => [key, path[at]])),
@@ -56,10 +57,11 @@
           ratio_low: Number.isFinite(compared?.low) ? compared.low : null,
           ratio_high: Number.isFinite(compared?.high) ? compared.high : null,
           difference: compared?.outcome ?? null,
+          comparability: compared && machine !== undefined ? view.badge?.(machine) || null : null,
         });
       });
     });
-    const facts = { campaign: view.campaign, filters: view.filters, rows: view.rowKeys, columns: view.columnKeys, measure: view.column.key, unit: view.column.unit, aggregate: view.aggregate, baseline: view.baseWords || null };
+    const facts = { campaign: view.campaign, filters: view.filters, rows: view.rowKeys, columns: view.columnKeys, measure: view.column.key, unit: view.column.unit, aggregate: view.aggregate, baseline: view.baseWords || null, only: pivot.onlySync ? "sync" : null };
     return JSON.stringify({ ...facts, cells }, null, 1);
   }
 

@@ -5,6 +5,7 @@
   const { fleetmark } = window;
   const { explore, el, number, exact } = fleetmark;
   const LEVELS = [0.07, 0.26, 0.58, 1, 2]; // log2 of 1.05, 1.2, 1.5, 2 and 4
+  const MOST_LABELS = 1;
   const MOST_CELLS = 3_000;
   const SIGNS = { better: "▲", worse: "▼", noise: "≈", unknown: "?" };
 
@@ -59,6 +60,16 @@
     return el("td", { class: `number ${heat}`.trim() }, value(view, cell), explore.doubt(cell.doubt), comparison(cell));
   }
 
+  /** Beside the name of a machine, in what it differs from the machine that it is compared with. */
+  function badge(view, key, name) {
+    const words = key === "machine" && view.badge ? view.badge(name) : "";
+    if (!words) return null;
+    const labels = words.startsWith("differs in: ") ? words.slice("differs in: ".length).split(", ") : [];
+    const more = labels.length > MOST_LABELS ? ` +${labels.length - MOST_LABELS}` : "";
+    const text = labels.length ? `≠ ${labels.slice(0, MOST_LABELS).join(", ")}${more}` : words;
+    return el("span", { class: "differs", title: words }, text);
+  }
+
   /** Headings of several levels; equal neighbours share one. */
   function head(view, paths) {
     const levels = view.columnKeys.length;
@@ -71,7 +82,7 @@
         let end = at + 1;
         while (end < paths.length && paths[at].slice(0, depth + 1).every((name, index) => paths[end][index] === name)) end += 1;
         const last = depth === levels - 1;
-        line.append(el("th", { scope: last ? "col" : "colgroup", colspan: end - at, class: last ? "number" : "" }, el("bdi", {}, explore.short(paths[at][depth]))));
+        line.append(el("th", { scope: last ? "col" : "colgroup", colspan: end - at, class: last ? "number" : "" }, el("bdi", {}, explore.short(paths[at][depth])), badge(view, view.columnKeys[depth], paths[at][depth])));
         at = end;
       }
       lines.push(line);
@@ -87,7 +98,7 @@
       if (path.length > 1 && group !== above) lines.push(el("tr", { class: "group" }, el("th", { scope: "rowgroup", colspan: columns + 1 }, el("bdi", {}, explore.short(group)))));
       above = group;
       const cells = Array.from({ length: columns }, (_, column) => drawCell(view, pivot.at(row, column)));
-      lines.push(el("tr", {}, el("th", { scope: "row" }, el("bdi", {}, explore.short(path.at(-1) ?? "all"))), cells));
+      lines.push(el("tr", {}, el("th", { scope: "row" }, el("bdi", {}, explore.short(path.at(-1) ?? "all")), badge(view, view.rowKeys.at(-1), path.at(-1))), cells));
     });
     return el("tbody", {}, lines);
   }
@@ -105,6 +116,7 @@
       swatch("", "≈ inside the noise"),
       sides.includes("better") && [1, 2, 3, 4, 5].map((n) => swatch(`better-${n}`, n === 5 ? "▲ 4× better" : "")),
       " ★ best of its row · ? no interval · ~ noisy and ✕ invalid are neither ranked nor coloured · ✗ failed · “·” not run",
+      view.badge ? " · ≠ what differs from the baseline beside the speed" : sides.length === 1 && [...view.rowKeys, ...view.columnKeys].includes("machine") ? ". Compare with one machine to see in what the others differ." : null,
     );
   }
 
@@ -117,7 +129,7 @@
     }
     const most = view.all ? Infinity : Math.max(1, Math.floor(MOST_CELLS / columns));
     const better = { lower: "lower is better", higher: "higher is better" }[view.column.better];
-    const caption = `${view.caption}: ${explore.AGGREGATES[view.aggregate]} of ${explore.named(view.column)} – ${better}`;
+    const caption = `${view.caption}: ${explore.AGGREGATES[view.aggregate]} of ${explore.named(view.column)}${pivot.onlySync ? " (sync tests alone: in async, requests wait for each other)" : ""} – ${better}`;
     const table = el("table", { class: "pivot" }, el("caption", {}, el("span", { class: "text" }, caption)), head(view, pivot.across), body(view, pivot, columns, most));
     const rest = pivot.down.length - most;
     parent.replaceChildren(

@@ -3,8 +3,7 @@
 "use strict";
 
 (() => {
-  const { explore } = window.fleetmark;
-  const BAND = 0.02; // as in integrator/statistics/compare.py
+  const { explore, site } = window.fleetmark;
   const AGGREGATES = { best: "best", median: "median", geomean: "geometric mean" };
   // What makes a setting, but the release: for comparing releases of OpenVINO.
   const SETTING = ["model", "precision", "device", "scenario", "hint", "batch", "settings", "timed_region"];
@@ -137,7 +136,7 @@
     const ratios = [middle, low, high].map((sum) => Math.exp(sum / pairs.length));
     const [ratio, from, to] = view.lower ? [1 / ratios[0], 1 / ratios[2], 1 / ratios[1]] : ratios;
     const known = Number.isFinite(from) && Number.isFinite(to);
-    const near = ratio >= 1 / (1 + BAND) && ratio <= 1 + BAND;
+    const near = ratio >= 1 / (1 + site.band) && ratio <= 1 + site.band;
     const outcome = !known ? "unknown" : near || (from <= 1 && to >= 1) ? "noise" : ratio > 1 ? "better" : "worse";
     return { ratio, low: from, high: to, outcome, of: Math.max(cell.counted.length, base.counted.length), pairs: pairs.length };
   }
@@ -164,6 +163,9 @@
    */
   function pivot(data, passed, options) {
     const { rows } = data;
+    const onlySync = mixesLatencies(data, passed, options);
+    const counted = (all) => (onlySync ? all.filter((i) => rows.text("scenario", i) === "sync") : all);
+    passed = counted(passed);
     const view = {
       rows,
       measure: options.measure,
@@ -185,7 +187,7 @@
     if (options.base === "best") againstBest(view, cells, width);
     else if (options.base && data.dimension(dimension)) {
       const keys = [...options.rows, ...options.columns].filter((key) => key !== dimension);
-      const own = options.unfiltered(dimension).filter((i) => data.name(dimension, i) === name);
+      const own = counted(options.unfiltered(dimension)).filter((i) => data.name(dimension, i) === name);
       const bases = grouped(data, own, keys);
       const lists = cellsOf(own, bases.of, new Int32Array(own.length), 1);
       const byPath = new Map(bases.paths.map((names, at) => [names.join("\u0000"), summary(view, lists.get(at))]));
@@ -198,7 +200,16 @@
         cell.isBase = all.includes(dimension) && names[all.indexOf(dimension)] === name;
       }
     }
-    return { down: down.paths, across: across.paths, at: (row, column) => cells.get(row * width + column), hasInterval: hasInterval(view, passed) };
+    return { down: down.paths, across: across.paths, at: (row, column) => cells.get(row * width + column), hasInterval: hasInterval(view, passed), onlySync };
+  }
+
+  /** Latencies of sync and async tests are no one quantity: in async, requests wait for each other. */
+  function mixesLatencies(data, passed, { measure, rows: down, columns }) {
+    const scenario = data.dimension("scenario");
+    if (!measure.startsWith("latency_") || !scenario || [...down, ...columns].includes("scenario")) return false;
+    const found = new Set();
+    for (let n = 0; n < passed.length && found.size < 2; n += 1) found.add(data.name("scenario", passed[n]));
+    return found.size > 1 && data.rows.dictionary("scenario").includes("sync");
   }
 
   function hasInterval(view, passed) {

@@ -60,6 +60,28 @@
     return [["best", "the best of each row"], ["none", "nothing"], ...releases, ...of("machine", "machine")];
   }
 
+  /** What tells in what two machines differ; a copy of the site without it can do without. */
+  async function needDifferences() {
+    try {
+      if (!fleetmark.comparison) await fleetmark.loadScript("assets/js/compare-core.js");
+      if (!fleetmark.shards?.machines) await fleetmark.loadScript("assets/machines.js");
+    } catch {
+      return; // `badgeAgainst` says so
+    }
+  }
+
+  /** In what a machine differs from the baseline, in words; null where the baseline is none. */
+  function badgeAgainst(base) {
+    if (!base.startsWith("machine:")) return null;
+    const name = base.slice("machine:".length);
+    const { comparison, shards } = fleetmark;
+    return (machine) => {
+      if (machine === name) return "";
+      if (!comparison || !shards?.machines) return "in what it differs is not known";
+      return comparison.badge(comparison.differences(shards.machines, [loaded.id, name], [loaded.id, machine]));
+    };
+  }
+
   function change(changes, { keepPage = false } = {}) {
     state.set(keepPage ? changes : { page: "1", ...changes });
   }
@@ -123,6 +145,10 @@
       const needed = now.view === "pivot" ? [pivot.measure] : [...chosen, key].filter(Boolean);
       if (needed.some((name) => !loaded.rows.has(name))) {
         await loaded.rows.need(needed);
+        if (mine !== turn) return;
+      }
+      if (now.view === "pivot" && pivot.base.startsWith("machine:")) {
+        await needDifferences();
         if (mine !== turn) return;
       }
       draw(now, { chosen, key, direction, pivot });
@@ -192,7 +218,8 @@
       rowKeys: choice.rows, columnKeys: choice.columns,
       baseWords: base === "best" ? "the best of its row" : base ? `${explore.title(dimension)} ${explore.short(name.join(":"))}` : "",
       filters: filtersOf(now),
-      drill: (cell) => drill(now, cell, [...choice.rows, ...choice.columns]),
+      badge: badgeAgainst(base),
+      drill: (cell) => drill(now, cell, [...choice.rows, ...choice.columns, ...(pivot.onlySync ? ["scenario"] : [])]),
     };
     const pivot = explore.pivot(loaded.data, filtered.passed, { ...choice, base, better: column.better, unfiltered });
     pivoted = { view, pivot };

@@ -23,7 +23,7 @@
       ? `${counted(good.length, "machine")} of ${good.length + fails.length} can do it; the first is ${good[0].machine}.`
       : fails.length === 1 ? "The only machine cannot do it." : `None of ${counted(fails.length, "machine")} can do it.`;
     const parts = [el("p", { class: "verdict" }, good.length
-      ? [el("strong", {}, el("bdi", {}, good[0].machine)), good[0].machines > 1 ? ` × ${good[0].machines}` : "", " is the first of ", `${counted(good.length, "kind")} of machine that can do it.`]
+      ? [el("strong", {}, el("bdi", {}, good[0].machine)), good[0].machines > 1 ? ` × ${good[0].machines}` : "", good.length > 1 ? ` is the first of ${counted(good.length, "kind")} of machine that can do it.` : " is the only kind of machine that can do it."]
       : el("strong", {}, words))];
     if (good.length) parts.push(answerTable(good, query, data));
     if (fails.length) parts.push(failTable(fails, data, !good.length));

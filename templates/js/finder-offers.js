@@ -3,14 +3,14 @@
 
 (() => {
   const { fleetmark } = window;
-  const { el, finder, site } = fleetmark;
+  const { el, finder } = fleetmark;
   const { positive, same } = finder.address;
 
-  // The table, to be opened; `draw(offers)` fills it. `save(machine, offer)` is called with what somebody wrote.
-  finder.offersTable = (offered, save) => {
+  // The table of `machines` of the site, to be opened; `draw(offers)` fills it. `save(machine, offer)` is called with what somebody wrote.
+  finder.offersTable = (machines, offered, save) => {
     const summary = el("summary", {}, "Prices and watts");
-    const lines = site.machines.map(({ name }) => offerLine(name, offered[name], (offer) => save(name, offer)));
-    const dated = site.machines.map(({ priced_on: day }) => day).filter(Boolean).sort();
+    const lines = machines.map(({ name }) => offerLine(name, offered[name], (offer) => save(name, offer)));
+    const dated = machines.map(({ priced_on: day }) => day).filter(Boolean).sort();
     const span = dated.length ? `, of ${dated[0]}${dated.at(-1) === dated[0] ? "" : ` to ${dated.at(-1)}`}` : "";
     const headings = ["machine", "price", "currency", "watts"].map((words) => el("th", { scope: "col" }, words));
     const element = el("details", { class: "offers" },
@@ -21,7 +21,7 @@
           el("thead", {}, el("tr", {}, headings, el("th", { scope: "col" }, el("span", { class: "unseen" }, "undo")))),
           el("tbody", {}, lines.map(({ row }) => row)))));
     const draw = (offers) => {
-      const edited = lines.filter(({ show }, at) => show(offers[site.machines[at].name])).length;
+      const edited = lines.filter(({ show }, at) => show(offers[machines[at].name])).length;
       summary.textContent = `Prices and watts${edited ? ` (${edited} edited here)` : ""}`;
     };
     return { element, draw };

@@ -10,19 +10,20 @@
   const home = document.querySelector("#find .finder");
   if (!home || !fleetmark.site) return;
   const site = fleetmark.site;
-  const choices = { precision: JSON.parse(home.dataset.precisions), device: JSON.parse(home.dataset.devices) };
-  const models = site.models.map(({ name }) => name);
+  // Of the newest campaign, which is what is searched; the site knows machines and models of older ones, too.
+  const [machines, models, precisions, devices] = ["machines", "models", "precisions", "devices"].map((key) => JSON.parse(home.dataset[key]));
   const TEXTS = ["machine", "model", "device", "precision", "scenario", "status", "verdict"];
   const NUMBERS = ["batch", "throughput_low_fps", ...Object.values(HIGH)];
   const state = fleetmark.state(finder.address.DEFAULTS);
 
-  const offered = Object.fromEntries(site.machines.map(({ name, price, currency, watts }) =>
+  const owned = site.machines.filter(({ name }) => machines.includes(name));
+  const offered = Object.fromEntries(owned.map(({ name, price, currency, watts }) =>
     [name, { price: price ?? NaN, currency: currency || "", watts: watts ?? NaN }]));
   const offersNow = (asked) => ({ ...offered, ...editsOf(asked.offers, offered) });
 
   // The form
 
-  const first = (site.models.find(({ task }) => /detect/i.test(task)) || site.models[0] || { name: "" }).name;
+  const first = (site.models.find(({ name, task }) => /detect/i.test(task) && models.includes(name)) || { name: models[0] }).name;
   const presets = [
     ["8 cameras, 30 FPS, p99 within 50 ms", { need: demandsText([{ cameras: 8, fps: 30, model: first }]), percentile: "p99", bound: "50" }],
     ["1 camera, 60 FPS, p99 within 16 ms", { need: demandsText([{ cameras: 1, fps: 60, model: first }]), percentile: "p99", bound: "16" }],
@@ -61,8 +62,8 @@
     price: input("price", { min: 0.01, step: "any", placeholder: "no limit" }),
     currency: el("input", { name: "currency", size: 4, maxlength: 8, autocomplete: "off", placeholder: "currency", "aria-label": "currency of the limit" }),
     watts: input("watts", { min: 0.01, step: "any", placeholder: "no limit" }),
-    precision: select("precision", any(choices.precision), ""),
-    device: select("device", any(choices.device), ""),
+    precision: select("precision", any(precisions), ""),
+    device: select("device", any(devices), ""),
     free: input("free", { min: 0, max: 95, step: 1, required: true }),
   };
   const form = el("form", { class: "controls", novalidate: true },
@@ -84,7 +85,7 @@
         presets.map(([words, asked]) => el("button", { type: "button", class: "preset", onclick: () => ask(asked) }, words)))),
     el("p", { class: "complaint", role: "alert" }));
   const answers = el("div", { class: "answers" });
-  const prices = finder.offersTable(offered, (machine, offer) =>
+  const prices = finder.offersTable(owned, offered, (machine, offer) =>
     state.set({ offers: editsText({ ...editsOf(state.get().offers, offered), [machine]: offer }, offered) }));
   home.append(form, answers, prices.element);
   home.hidden = false;
@@ -197,7 +198,7 @@
       await rows.need([...TEXTS, ...NUMBERS, "label", "row", "href"]);
       if (mine !== turn) return;
       const table = tableOf(rows, wanted);
-      const found = find(table, query, offers, JSON.parse(home.dataset.machines));
+      const found = find(table, query, offers, machines);
       const { words, parts } = finder.drawn(found, query, { rows, table });
       fleetmark.announce(words);
       answers.replaceChildren(...parts);

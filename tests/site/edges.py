@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from integrator.merge import to_csv
 from integrator.rejected import RejectedFiles, Rejection
 from integrator.site.source import CampaignResults, Offer
 from protocol.machine import Device, MachineDescription
@@ -52,6 +53,7 @@ def hostile() -> CampaignResults:
     sendable = [text for text in NASTY if text.isprintable() or text == RTL]  # in a document of an agent's
     return sample.results(
         *rows,
+        csv=to_csv(sample.table(*rows)).encode("utf-8", "replace"),
         facts=replace(sample.campaign(title=NASTY[1], complete=False), id="hostile"),
         machines={text: _describe(text) for text in sendable if len(text) < 100},
         tasks=dict(zip(NASTY, reversed(NASTY), strict=True)) | {"resnet50": NASTY[0]},

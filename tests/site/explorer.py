@@ -14,6 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from integrator.resources import find
+from integrator.site.compare import scripts
 from integrator.site.explain import files as explain
 from integrator.site.page import Site
 from integrator.site.pages import NAVIGATION, explore
@@ -30,7 +31,12 @@ Built = tuple[str, pd.DataFrame]
 def build(folder: Path, *campaigns: CampaignResults) -> Site:
     """The explorer alone: what it needs and nothing else."""
     site = Site(campaigns)
-    for path, content in (*manifest.assets(site), *vendored_assets(["datatables"]), *explain.files(site)):
+    for path, content in (
+        *manifest.assets(site),
+        *vendored_assets(["datatables"]),
+        *explain.files(site),
+        *scripts.files(site),
+    ):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
     for kind in ("css", "js"):
@@ -137,10 +143,10 @@ def pivot_cells(browser: Browser) -> dict[tuple[str, str], dict[str, Any]]:
         const table = document.querySelector('table.pivot');
         const columns = [...table.tHead.rows].at(-1).cells;
         const first = table.tHead.rows.length === 1 ? 1 : 0;
-        const names = [...columns].slice(first).map((th) => th.innerText.trim());
+        const names = [...columns].slice(first).map((th) => (th.querySelector('bdi') ?? th).innerText.trim());
         return [...table.tBodies[0].rows].filter((row) => row.className !== 'group').flatMap((row) =>
           [...row.cells].slice(1).map((cell, at) => ({
-            row: row.cells[0].innerText.trim(), column: names[at],
+            row: row.cells[0].querySelector('bdi').innerText.trim(), column: names[at],
             style: cell.className, text: cell.innerText.trim(),
             link: cell.querySelector('a')?.dataset.row, best: Boolean(cell.querySelector('b')),
           })));

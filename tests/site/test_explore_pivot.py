@@ -12,7 +12,18 @@ from pathlib import Path
 import pytest
 from selenium.webdriver.common.by import By
 
-from tests.site.explorer import Browser, Built, build, click, digits, download, ids, open_page, pivot_cells
+from tests.site.explorer import (
+    Browser,
+    Built,
+    build,
+    click,
+    column,
+    digits,
+    download,
+    ids,
+    open_page,
+    pivot_cells,
+)
 from tests.site.synthetic import lab
 
 pytestmark = pytest.mark.browser
@@ -50,6 +61,21 @@ def test_pivots(window: Browser, small: Built, how: str, measure: str, lower: bo
     for model in {model for model, _ in values}:
         line = {place: value for place, value in values.items() if place[0] == model}
         assert {line[place] for place in line if cells[place]["best"]} == {best(line.values())}
+
+
+def test_latencies_of_sync_and_async_are_not_mixed(window: Browser, small: Built) -> None:
+    address, frame = small
+    open_page(window, f"{address}#view=pivot&measure=latency_ms&agg=median&base=none")
+    assert "sync tests alone" in window.find_element(By.CSS_SELECTOR, "table.pivot caption").text
+    own = frame[(frame["scenario"] == "sync") & frame["rank_ok"]]
+    cell = pivot_cells(window)["resnet50", "nuc-13"]
+    tests = own[(own["model"] == "resnet50") & (own["machine"] == "nuc-13")]["latency_ms"]
+    assert digits(cell["text"]) == pytest.approx(tests.median(), rel=0.006)
+    click(window, window.find_element(By.CSS_SELECTOR, "table.pivot tbody td.number a"))
+    assert set(column(window, "scenario")) == {"sync"}
+    open_page(window, f"{address}#view=pivot&measure=latency_ms&cols=scenario&base=none")
+    assert "sync tests alone" not in window.find_element(By.CSS_SELECTOR, "table.pivot caption").text
+    assert {column for _, column in pivot_cells(window)} == {"async", "sync"}
 
 
 def test_colours_only_what_is_known_to_differ(window: Browser, small: Built) -> None:
@@ -93,6 +119,25 @@ def test_a_baseline_that_is_filtered_away_is_still_one(window: Browser, small: B
     open_page(window, f"{address}#{where}&precision=%2BFP32&batch=%2B1")
     styles = [cell["style"] for cell in pivot_cells(window).values()]
     assert any("worse-5" in style for style in styles)
+
+
+def test_machines_say_in_what_they_differ(window: Browser, small: Built, downloads: Path) -> None:
+    address, _ = small
+    open_page(window, f"{address}#view=pivot&base=machine:nuc-13")
+    headings = window.find_elements(By.CSS_SELECTOR, "table.pivot thead th.number")
+    told = {
+        heading.find_element(By.TAG_NAME, "bdi").text: [
+            each.get_attribute("title") for each in heading.find_elements(By.CSS_SELECTOR, ".differs")
+        ]
+        for heading in headings
+    }
+    assert told.pop("nuc-13") == []
+    assert all(len(words) == 1 and str(words[0]).startswith("differs in: ") for words in told.values())
+    assert "CPU governor" in str(told["edge-n100"])  # and the CPU, as that of every other machine
+    cells = json.loads(download(window, downloads, "json"))["cells"]
+    for cell in cells:
+        if cell["ratio"] is not None and cell["machine"] != "nuc-13":
+            assert [cell["comparability"]] == told[cell["machine"]]
 
 
 def test_a_cell_of_several_tests_leads_to_them(window: Browser, small: Built) -> None:

@@ -54,3 +54,15 @@ def test_charts_come_alive_in_the_pages_colours(fox: Firefox, sample_site: Path)
             break
         time.sleep(0.2)
     assert fox.run(fill.format(".view")) in series
+
+
+def test_the_explorer_has_rows(fox: Firefox, sample_site: Path) -> None:
+    fox.open((sample_site / "explore.html").as_uri())
+    rows = "return document.querySelectorAll('table.rows tbody tr').length"
+    until = time.monotonic() + 60
+    while fox.run(rows) < 30 and time.monotonic() < until:
+        time.sleep(0.1)
+    assert fox.run(rows) == 30
+    assert "the agent has not come to this test" in fox.run(
+        "return document.querySelector('table.rows').textContent"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -272,3 +273,20 @@ def test_a_number_of_an_answer_explains_itself(window: webdriver.Chrome, sample_
             lambda driver: not driver.find_elements(By.CSS_SELECTOR, "dialog[open]")
         )
     assert answers(window) == ["nuc-13", "xeon-8480"]
+
+
+def test_only_what_the_newest_campaign_has_is_asked_for(
+    window: webdriver.Chrome, edge_sites: Mapping[str, Path]
+) -> None:
+    open_page(window, edge_sites["disjoint campaigns"])
+    asked = [option.get_attribute("value") for option in Select(one(window, "[name=model]")).options]
+    priced = [
+        row.get_attribute("data-machine") for row in window.find_elements(By.CSS_SELECTOR, ".offers tbody tr")
+    ]
+    newest = window.execute_script("return [fleetmark.site.models.length, fleetmark.site.machines.length]")
+    covered = [
+        {cell.get_attribute("title") for cell in window.find_elements(By.CSS_SELECTOR, selector)}
+        for selector in (".map tbody th", ".map thead th + th")
+    ]
+    assert [set(asked), set(priced)] == covered
+    assert newest > [len(asked), len(priced)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,10 @@ from integrator.site.leaderboard.coverage import CoverageCell, coverage
 from integrator.site.leaderboard.drawing import board_view, headline
 from integrator.site.leaderboard.scores import Leaderboard, leaderboards, ranks_of, shared_ranks
 from integrator.site.leaderboard.summary import rejected_of, summary_of
-from tests.site import random_lab, sample
+from integrator.site.page import Site
+from integrator.site.pages import NAVIGATION, index
+from integrator.site.render import Renderer
+from tests.site import random_lab, sample, synthetic
 
 
 def test_row(machine: str, model: str, latency: float, **values: Any) -> dict[str, Any]:
@@ -195,6 +200,19 @@ def test_an_empty_table_has_no_leaderboard() -> None:
     frame = tidy(sample.table())
     assert leaderboards(frame, {}) == ()
     assert coverage(frame, ["a"], []).troubles == ()
+
+
+@pytest.mark.parametrize("of", ["the lab", "nobody", "each its own"])
+def test_pages_are_small(of: str) -> None:
+    """25 machines and 50 models, whatever the tasks: in all 2,500 values with their settings."""
+    lab = synthetic.lab(rows=2500)
+    models = lab.table["model"].unique()
+    tasks = {"the lab": lab.tasks, "nobody": {}, "each its own": {model: f"for {model}" for model in models}}
+    site = Site((replace(lab, tasks=tasks[of]),))
+    renderer = Renderer(site, NAVIGATION)
+    sizes = {page.path: len(gzip.compress(renderer.html(page).encode())) for page in index.pages(site)}
+    assert len(sizes) == 1 + len(set(tasks[of].values()) or {"other"})
+    assert max(sizes.values()) <= 60_000, sizes
 
 
 Labs = st.builds(

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
 import json
 import math
 import os
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import html5lib  # type: ignore[import-untyped]
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,22 +24,9 @@ from integrator.site.page import Site
 from integrator.site.pages import NAVIGATION, index
 from integrator.site.render import Renderer
 from protocol.errors import UserError
+from tests.site import sample
+from tests.site.soundness import HTML, check_tables, parse, text_of
 
-
-def _load_sample() -> ModuleType:
-    # The tests are no package, so that the browser's tests and these share a file by its path.
-    path = Path(__file__).parents[1] / "site" / "sample.py"
-    spec = importlib.util.spec_from_file_location("fleetmark_site_sample", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-sample = _load_sample()
-HTML = "{http://www.w3.org/1999/xhtml}"
 RTL = "\u202eexe.tab\u202c"
 NASTY = [
     "<script>alert(1)</script>",
@@ -62,27 +45,6 @@ def page_of(*rows: dict[str, Any], **settings: Any) -> str:
     site = Site((sample.results(*rows, **settings),))
     page = next(iter(index.pages(site)))
     return Renderer(site, NAVIGATION).html(page)
-
-
-def parse(html: str) -> Any:
-    """The document's tree; any error of the HTML5 parsing algorithm raises."""
-    return html5lib.HTMLParser(strict=True).parse(html)
-
-
-def text_of(element: Any) -> str:
-    return "".join(element.itertext())
-
-
-def check_tables(tree: Any) -> None:
-    """Every row of every table fills exactly the same columns."""
-    for table in tree.iter(f"{HTML}table"):
-        widths = []
-        spans: list[int] = []  # columns that a cell above still takes, for how many rows
-        for row in table.iter(f"{HTML}tr"):
-            widths.append(sum(int(cell.get("colspan", 1)) for cell in row) + len(spans))
-            spans = [left - 1 for left in spans if left > 1]
-            spans += [rows - 1 for cell in row if (rows := int(cell.get("rowspan", 1))) > 1]
-        assert len(set(widths)) == 1, widths
 
 
 def test_sample_page_is_html5_and_whole() -> None:

@@ -17,6 +17,7 @@ __all__ = [
     "THROUGHPUT",
     "WIDTH",
     "Chart",
+    "Measured",
     "Quantity",
     "Rows",
     "Spec",
@@ -24,7 +25,11 @@ __all__ = [
     "between",
     "brief",
     "columns",
+    "distinct",
+    "ends",
+    "log_axis",
     "log_scale",
+    "names_axis",
     "series",
     "tooltip",
     "whole",
@@ -223,6 +228,27 @@ def between(value: float, low: float, high: float) -> str:
     if math.isnan(low) or math.isnan(high):
         return format_number(value)
     return f"{format_number(value)} ({format_number(low)}–{format_number(high)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A test's throughput, as a chart shows it."""
+
+    throughput: float
+    low: float
+    high: float
+    label: str
+    row: str
+
+    @property
+    def text(self) -> str:
+        """The throughput with its interval, in FPS."""
+        return between(self.throughput, self.low, self.high)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Of the interval."""
+        return ends(self.throughput, self.low, self.high)
 
 
 def short(name: str) -> str:

@@ -30,7 +30,7 @@ __all__ = ["Drawing", "draw", "script_safe"]
 
 _Key = TypeVar("_Key", bound=Hashable)
 _LOG = logging.getLogger(__name__)
-_DRAWING = 1
+_DRAWING = 2
 """Counted up where the same specification gives another drawing than before."""
 _FEW = 6
 """Charts that one process draws before a second one has started."""
@@ -39,7 +39,7 @@ _MOST_BYTES = 64 << 20
 _ID = re.compile(r'(id="|url\(#)((?:clip|gradient|pattern)[\w-]*)')
 _DEFINED = re.compile(r'id="((clip|gradient|pattern)[\w-]*)"')
 _PLACE = re.compile(r' (?:d|transform|x2|y2)="[^"]*"')
-_FINE = re.compile(r"(\.\d\d)\d+")
+_FINE = re.compile(r"(\.\d)\d+")
 _ROOT = re.compile(r"<svg\b[^>]*?\bwidth=\"([\d.]+)\" height=\"([\d.]+)\"[^>]*>")
 
 
@@ -114,7 +114,7 @@ def draw_one(spec: str) -> tuple[str, str]:
     except Exception as error:  # whatever it is, it is this chart's alone
         # Without the stack of the JavaScript that drew.
         return "", " ".join(str(error).split()).split(" at ")[0][:300] or type(error).__name__
-    # Hundredths of a pixel are enough.
+    # Tenths of a pixel are enough.
     return _numbered(_PLACE.sub(lambda place: _FINE.sub(r"\1", place[0]), svg)), ""
 
 

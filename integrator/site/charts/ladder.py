@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from integrator.site.cells import format_number
 from integrator.site.charts.chart import (
     MOST_SERIES,
     THROUGHPUT,
     WIDTH,
     Chart,
+    Measured,
     Rows,
     Spec,
-    between,
     brief,
     columns,
     distinct,
-    ends,
     log_axis,
     log_scale,
     series,
@@ -29,25 +26,6 @@ __all__ = ["ladder"]
 _RUNGS = ("FP64", "FP32", "BF16", "FP16", "FP8", "INT8", "INT4")
 _SETTING = ("device", "scenario", "hint", "batch", "timed_region", "openvino", "settings")
 _LEAST = 2
-
-
-@dataclass(frozen=True, slots=True)
-class _Rung:
-    throughput: float
-    low: float
-    high: float
-    label: str
-    row: str
-
-    @property
-    def text(self) -> str:
-        """The throughput with its interval, in FPS."""
-        return between(self.throughput, self.low, self.high)
-
-    @property
-    def ends(self) -> tuple[float, float]:
-        """Of the interval."""
-        return ends(self.throughput, self.low, self.high)
 
 
 def ladder(frame: Rows) -> Chart | str:
@@ -103,9 +81,9 @@ def ladder(frame: Rows) -> Chart | str:
     )
 
 
-def _ladders(frame: Rows) -> dict[str, dict[str, _Rung]]:
+def _ladders(frame: Rows) -> dict[str, dict[str, Measured]]:
     keys = (THROUGHPUT.key, THROUGHPUT.low, THROUGHPUT.high)
-    found: dict[tuple[object, ...], dict[str, _Rung]] = {}
+    found: dict[tuple[object, ...], dict[str, Measured]] = {}
     for ranked, machine, precision, y, y1, y2, label, row, *setting in columns(
         frame, "rank_ok", "machine", "precision", *keys, "label", "row", *_SETTING
     ):
@@ -113,15 +91,15 @@ def _ladders(frame: Rows) -> dict[str, dict[str, _Rung]]:
             continue
         rungs = found.setdefault((machine, *map(str, setting)), {})
         if precision not in rungs or rungs[precision].throughput < y:
-            rungs[precision] = _Rung(y, y1, y2, label, row)
-    best: dict[str, dict[str, _Rung]] = {}
+            rungs[precision] = Measured(y, y1, y2, label, row)
+    best: dict[str, dict[str, Measured]] = {}
     for (machine, *_), rungs in found.items():
         if len(rungs) >= _LEAST and _rank(rungs) > _rank(best.get(str(machine), {})):
             best[str(machine)] = rungs
     return best
 
 
-def _rank(rungs: dict[str, _Rung]) -> tuple[int, float]:
+def _rank(rungs: dict[str, Measured]) -> tuple[int, float]:
     return len(rungs), max((rung.throughput for rung in rungs.values()), default=0.0)
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from integrator.site.cells import format_number
 from integrator.site.charts.chart import (
     THROUGHPUT,
     WIDTH,
     Chart,
+    Measured,
     Rows,
     Spec,
-    between,
     brief,
     columns,
     distinct,
-    ends,
     log_axis,
     log_scale,
     names_axis,
@@ -28,25 +25,6 @@ __all__ = ["scenarios"]
 _SETTING = ("machine", "precision", "device", "batch", "timed_region", "openvino")
 _BOTH = ("sync", "async")
 _MOST = 30
-
-
-@dataclass(frozen=True, slots=True)
-class _Side:
-    throughput: float
-    low: float
-    high: float
-    label: str
-    row: str
-
-    @property
-    def text(self) -> str:
-        """The throughput with its interval, in FPS."""
-        return between(self.throughput, self.low, self.high)
-
-    @property
-    def ends(self) -> tuple[float, float]:
-        """Of the interval."""
-        return ends(self.throughput, self.low, self.high)
 
 
 def scenarios(frame: Rows) -> Chart | str:
@@ -100,9 +78,9 @@ def scenarios(frame: Rows) -> Chart | str:
     )
 
 
-def _pairs(frame: Rows) -> dict[str, dict[str, _Side]]:
+def _pairs(frame: Rows) -> dict[str, dict[str, Measured]]:
     keys = (THROUGHPUT.key, THROUGHPUT.low, THROUGHPUT.high)
-    found: dict[tuple[str, ...], dict[str, _Side]] = {}
+    found: dict[tuple[str, ...], dict[str, Measured]] = {}
     for ranked, scenario, y, y1, y2, label, row, *setting in columns(
         frame, "rank_ok", "scenario", *keys, "label", "row", *_SETTING
     ):
@@ -110,8 +88,8 @@ def _pairs(frame: Rows) -> dict[str, dict[str, _Side]]:
             continue
         sides = found.setdefault(tuple(map(str, setting)), {})
         if scenario not in sides or sides[scenario].throughput < y:
-            sides[scenario] = _Side(y, y1, y2, label, row)
-    best: dict[str, dict[str, _Side]] = {}
+            sides[scenario] = Measured(y, y1, y2, label, row)
+    best: dict[str, dict[str, Measured]] = {}
     for (machine, *_), sides in found.items():
         other = best.get(machine)
         if len(sides) == len(_BOTH) and (

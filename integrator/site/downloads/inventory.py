@@ -42,9 +42,14 @@ def sums(folder: Path) -> bytes:
 
     No name needs to be escaped: each is of characters that are safe in a path.
     """
+    known: dict[tuple[int, int], str] = {}  # a file with two names is read once
     lines = []
     for file in files_in(folder):
         if file.path != SUMS:
             with (folder / file.path).open("rb") as stream:
-                lines.append(f"{hashlib.file_digest(stream, 'sha256').hexdigest()}  {file.path}\n")
+                found = os.fstat(stream.fileno())
+                same = found.st_dev, found.st_ino
+                if same not in known:
+                    known[same] = hashlib.file_digest(stream, "sha256").hexdigest()
+            lines.append(f"{known[same]}  {file.path}\n")
     return "".join(lines).encode()

@@ -22,8 +22,8 @@ __all__ = ["pages", "task_page"]
 
 _MOST_VALUES = 300
 """Values with their settings on the first page; a site with more has them on the pages of its tasks."""
-_MOST_LINES = 5
-"""Of a leaderboard on the first page of such a site."""
+_MOST_LINES, _FEWEST_LINES, _LINES = 5, 3, 300
+"""Of a leaderboard on the first page of such a site, and about so many of all leaderboards together."""
 _MOST_PER_BOARD = 450
 """Values with their settings in a leaderboard on a task's page: it stays below 60 KB when compressed."""
 _MOST_DOUBTS = 4
@@ -94,7 +94,7 @@ def pages(site: Site) -> Iterable[Page]:
             "summary": summary_of(site.frame, site.facts, machines=len(site.machines)),
             "tasks": [(task, task_page(task.name)) for task in tasks],
             "budget": _MOST_VALUES if in_full else 0,
-            "most_lines": None if in_full else _MOST_LINES,
+            "most_lines": None if in_full else _lines(len(boards)),
             "changes": changed,
             "rank_changes": _apart(changed.ranks) if changed else [],
             "three": format_number,
@@ -151,6 +151,10 @@ def _apart(changed: Iterable[RankChange]) -> list[RankChange]:
         for each in changed
         if ends(each.before)[1] < ends(each.after)[0] or ends(each.after)[1] < ends(each.before)[0]
     ]
+
+
+def _lines(boards: int) -> int:
+    return max(_FEWEST_LINES, min(_MOST_LINES, _LINES // max(boards, 1)))
 
 
 def _doubts(frame: pd.DataFrame) -> list[tuple[str, int, Reason]]:

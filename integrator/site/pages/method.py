@@ -30,6 +30,7 @@ def pages(_: Site) -> Iterator[Page]:
             "outcomes": method.OUTCOMES,
             "ranking": method.RANKING,
             "finder": method.FINDER,
+            "explorer": method.EXPLORER,
             "facts": method.FACTS,
             "changes": method.CHANGES,
         },

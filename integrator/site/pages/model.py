@@ -18,7 +18,7 @@ from integrator.site.tests import TestText, doubts_of, model_page
 
 __all__ = ["pages"]
 
-_MOST = 300
+_MOST = 150
 """Tests in the table of one model; of more, those that others beat are left to the machines' pages."""
 _COLUMNS = (
     *("machine", "precision", "device", "scenario", "hint", "batch", "streams", "threads", "requests"),

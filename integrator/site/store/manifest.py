@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
+from integrator.site import classes
 from integrator.site.cells import clean_text
 from integrator.site.columns import GROUPS, Column, Group
 from integrator.site.frame import machine_page
@@ -12,6 +13,7 @@ from integrator.site.ids import file_name
 from integrator.site.page import Asset, Site
 from integrator.site.source import Offer
 from integrator.site.store.pack import pack, script_name
+from integrator.statistics.compare import BAND
 from protocol.version import __version__
 
 __all__ = ["FURTHER", "MANIFEST", "assets", "manifest"]
@@ -77,6 +79,8 @@ def manifest(site: Site) -> bytes:
             | {"task": clean_text(site.newest.tasks.get(name, ""))}
             for name in _all(site, "model", site.models)
         ],
+        "classes": classes.limits(),
+        "band": BAND,
         "columns": [
             _column(column, group.heading)
             for group in (*GROUPS, Group("Further", FURTHER))
