@@ -8,7 +8,7 @@
   const MOST_LABELS = 3;
   const MOST_REASONS = 6;
 
-  const signs = { faster: "▲", slower: "▼", equivalent: "=", inconclusive: "~" };
+  const signs = { faster: "▲", slower: "▼", equivalent: "≈", inconclusive: "?" };
   const units = { latency: "ms", throughput: "FPS" };
   const plural = (count, word) => `${count.toLocaleString("en-US")} ${word}${count === 1 ? "" : "s"}`;
 

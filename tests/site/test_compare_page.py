@@ -180,7 +180,7 @@ def test_a_link_to_what_is_gone_shows_the_nearest(window: webdriver.Chrome, site
     assert "nuc-13 is" in answer(window)
     go(window, f"{site}#a=nuc-13&b=nuc-13&ca=lab-2026-07")
     assert "A and B are the same" in window.find_element(By.ID, "notes").text
-    assert answer(window).startswith("= B nuc-13 is 1.00 times")
+    assert answer(window).startswith("≈ B nuc-13 is 1.00 times")
 
 
 def test_sorting_and_filtering(window: webdriver.Chrome, site: str) -> None:
