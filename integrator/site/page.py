@@ -11,8 +11,8 @@ import pandas as pd
 from integrator.site.cells import clean_text
 from integrator.site.frame import tidy
 from integrator.site.history.timeline import Timeline, timeline_of
+from integrator.site.result_rows import TestText, test_texts
 from integrator.site.source import CampaignFacts, CampaignResults
-from integrator.site.tests import TestText, test_texts
 
 __all__ = ["Asset", "Page", "Site"]
 

@@ -54,7 +54,7 @@
     const range = interval ? el("span", { class: "between" }, ` [${between(interval)}]`) : el("span", { class: "between" }, ` (${found.mean.reason})`);
     const title = `${exact(ratio)}${interval ? `; 95 % interval ${exact(interval[0])} to ${exact(interval[1])}` : ""}`;
     const times = el("strong", { title }, `${inside(ratio, interval)} times`);
-    const after = { inconclusive: interval ? ": which of the two is faster is not known." : ".", equivalent: `: equivalent, less than ${fleetmark.shards.compare.rule.percent} % apart.` };
+    const after = { inconclusive: interval ? ": which of the two is faster is not known." : ".", equivalent: `: equivalent, less than ${fleetmark.shards.compare.rule.percent} % apart.` };
     return el("p", { class: "answer" }, `${signs[found.mean.outcome]} `, b, " is ", times, " as fast as ", a, range, after[found.mean.outcome] ?? ".");
   }
 

@@ -131,8 +131,18 @@
       announce(`Theme: ${theme}`);
     });
   }
+  let opened = [];
   window.addEventListener("beforeprint", () => {
-    for (const details of document.querySelectorAll("details")) details.open = true;
+    opened = [...document.querySelectorAll("details:not([open])")];
+    for (const details of opened) details.open = true;
+  });
+  window.addEventListener("afterprint", () => {
+    for (const details of opened) details.open = false;
+  });
+  // What stands after the # of an address is the page's state: going to the content leaves it alone.
+  document.querySelector("a.skip")?.addEventListener("click", (event) => {
+    event.preventDefault();
+    document.getElementById("content").focus();
   });
 
   window.fleetmark = { root, el, number, exact, loadScript, announce, download, csvCell, memory };

@@ -42,7 +42,7 @@
         el("fieldset", {}, el("legend", {}, group), members.map((column) => {
           const box = el("input", { type: "checkbox", onchange: changed });
           this.#boxes.set(column.key, box);
-          return el("label", { title: column.meaning }, box, `${column.heading}${column.unit ? ` (${column.unit})` : ""}`);
+          return el("label", { title: column.meaning }, box, `${column.heading}${column.unit && column.unit !== column.heading ? ` (${column.unit})` : ""}`);
         })));
       const reset = el("button", { type: "button", onclick: () => change("") }, "The usual ones");
       parent.replaceChildren(reset, ...sets);

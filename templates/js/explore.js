@@ -287,6 +287,7 @@
     change({ q: "", ...Object.fromEntries(explore.FACETS.map((key) => [key, ""])) });
     search.focus();
   });
+  part("past-filters").addEventListener("click", () => search.focus());
   part("csv").addEventListener("click", () => download("csv"));
   part("json").addEventListener("click", () => download("json"));
   if (window.matchMedia("(max-width: 60rem)").matches) part("filter-panel").open = part("pivot-box").open = false;

@@ -340,3 +340,17 @@ def test_the_pager_and_a_number_are_in_view_when_the_page_opens(window: Browser,
     open_page(window, address)
     number = window.find_element(By.CSS_SELECTOR, ".rows tbody td.number").rect
     assert number["x"] + number["width"] <= browser.PHONE
+
+
+def test_who_has_a_keyboard_only_passes_the_filters_in_one_step(window: Browser, small: Built) -> None:
+    """And what leads to the content leaves the state in the address alone."""
+    open_page(window, f"{small[0]}#scenario=%2Bsync")
+    asked = window.current_url
+    window.switch_to.active_element.send_keys(Keys.TAB)
+    window.switch_to.active_element.send_keys(Keys.ENTER)
+    assert window.switch_to.active_element.get_attribute("id") == "content"
+    window.switch_to.active_element.send_keys(Keys.TAB)
+    assert window.switch_to.active_element.text == "Skip the filters"
+    window.switch_to.active_element.send_keys(Keys.ENTER)
+    assert window.switch_to.active_element.get_attribute("data-part") == "search"
+    assert window.current_url == asked

@@ -13,7 +13,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from tests.site import browser
+from integrator.site.build import build_site
+from tests.site import browser, sample
 
 pytestmark = pytest.mark.browser
 
@@ -290,3 +291,17 @@ def test_only_what_the_newest_campaign_has_is_asked_for(
     ]
     assert [set(asked), set(priced)] == covered
     assert newest > [len(asked), len(priced)]
+
+
+def test_where_all_is_noisy_the_numbers_are_there_with_what_to_do(
+    window: webdriver.Chrome, tmp_path: Path
+) -> None:
+    noisy = sample.row(verdict="noisy", verdict_reasons="runs_differ other_load")
+    build_site(tmp_path / "site", [sample.results(noisy)])
+    open_page(window, tmp_path / "site")
+    told = one(window, ".headlines tbody").text
+    assert "nuc-13 resnet50 14.2 ms" in told
+    assert "none is ranked: all are noisy" in told
+    advice = one(window, "#answer .notice").text
+    assert "No result of this campaign is valid, so no machine is ranked." in advice
+    assert "Stop what else runs on the machine, and run again." in advice

@@ -10,8 +10,8 @@ import pytest
 
 from integrator.site.frame import tidy
 from integrator.site.noise import noise
+from integrator.site.result_rows import doubts_of, test_texts
 from integrator.site.source import RUN_COLUMNS, no_runs
-from integrator.site.tests import doubts_of, test_texts
 from integrator.statistics.resolution import smallest_difference
 from tests.site import sample
 

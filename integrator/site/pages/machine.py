@@ -15,8 +15,8 @@ from integrator.site.frame import ROWS_PER_PAGE, machine_page
 from integrator.site.machines import MachineFacts, machine_facts
 from integrator.site.noise import Noise, noise
 from integrator.site.page import Page, Site
+from integrator.site.result_rows import TestText, doubts_of
 from integrator.site.source import Offer
-from integrator.site.tests import TestText, doubts_of
 
 __all__ = ["pages"]
 

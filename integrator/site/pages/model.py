@@ -14,7 +14,7 @@ from integrator.site.charts.pareto import front, pareto
 from integrator.site.charts.scaling import scaling
 from integrator.site.charts.scenarios import scenarios
 from integrator.site.page import Page, Site
-from integrator.site.tests import TestText, doubts_of, model_page
+from integrator.site.result_rows import TestText, doubts_of, model_page
 
 __all__ = ["pages"]
 
