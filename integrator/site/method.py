@@ -227,12 +227,13 @@ RANKING = (
 EXPLORER = (
     (
         "A cell of a pivot shows the best, the median or the geometric mean of its tests that may be ranked, "
-        "where there are intervals only of those that have one; tests without an interval are shown where there "
-        "are no others, then noisy ones, then invalid ones, each with its sign and none the best of its row."
+        "where there are intervals only of those that have one; tests without an interval are shown where "
+        "there are no others, then noisy ones, then invalid ones, each with its sign and none the best of its row."
     ),
     (
         "It is compared with the baseline test by test: the best with the best (* where they are of other "
-        "settings), otherwise all tests that both have; several ratios are one by their geometric mean, with n/N where some have no counterpart."
+        "settings), otherwise all tests that both have; several ratios are one by their geometric mean, with "
+        "n/N where some have no counterpart."
     ),
     (
         f"A ratio has a colour only where the two {_SURE} intervals do not overlap and it is more than "
