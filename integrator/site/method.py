@@ -228,7 +228,7 @@ EXPLORER = (
     (
         "A cell of a pivot shows the best, the median or the geometric mean of its tests that may be ranked, "
         "where there are intervals only of those that have one; tests without an interval are shown where "
-        "there are no others, then noisy ones, then invalid ones, each with its sign and none the best of its row."
+        "there are no others, then noisy ones, then invalid ones, each with its sign, none of them the best."
     ),
     (
         "It is compared with the baseline test by test: the best with the best (* where they are of other "
