@@ -226,12 +226,14 @@ RANKING = (
 
 EXPLORER = (
     (
-        "A cell of a pivot shows the best, the median or the geometric mean of its tests that may be ranked; "
-        "noisy tests are shown where there are no others, then invalid ones, each with its sign."
+        "A cell of a pivot shows the best, the median or the geometric mean of its tests that may be ranked, "
+        "where there are intervals only of those that have one; tests without an interval are shown where "
+        "there are no others, then noisy ones, then invalid ones, each with its sign, none of them the best."
     ),
     (
-        "It is compared with the baseline test by test: the best with the best, otherwise all tests that "
-        "both have; several ratios are one by their geometric mean, with n/N where some have no counterpart."
+        "It is compared with the baseline test by test: the best with the best (* where they are of other "
+        "settings), otherwise all tests that both have; several ratios are one by their geometric mean, with "
+        "n/N where some have no counterpart."
     ),
     (
         f"A ratio has a colour only where the two {_SURE} intervals do not overlap and it is more than "

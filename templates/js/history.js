@@ -106,7 +106,7 @@
     return el("td", { class: "number" },
       el("a", { class: "value", href: `#explain=${row}.${campaign}`, dataset: { row, campaign }, title: exact(Number(value[at].toPrecision(6)), MEASURES[measure].unit) }, number(value[at])),
       Number.isFinite(low[at] + high[at]) && el("span", { class: "detail" }, `${number(low[at])} to ${number(high[at])}`),
-      verdict !== "valid" && verdict !== "" && el("span", { class: "tag doubtful" }, el("span", { "aria-hidden": "true" }, "~ "), verdict),
+      verdict !== "valid" && verdict !== "" && el("span", { class: `tag ${verdict === "invalid" ? "bad" : "doubtful"}` }, el("span", { "aria-hidden": "true" }, verdict === "invalid" ? "✕ " : "~ "), verdict),
       change(tests, at, measure));
   }
 
