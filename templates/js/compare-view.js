@@ -8,16 +8,21 @@
   const MOST_LABELS = 3;
   const MOST_REASONS = 6;
 
-  const signs = { faster: "▲", slower: "▼", equivalent: "=", inconclusive: "~" };
+  const signs = { faster: "▲", slower: "▼", equivalent: "≈", inconclusive: "?" };
   const units = { latency: "ms", throughput: "FPS" };
   const plural = (count, word) => `${count.toLocaleString("en-US")} ${word}${count === 1 ? "" : "s"}`;
 
-  // Both ends, with as many digits as tell them apart.
-  function between([low, high]) {
-    if (number(low) !== number(high)) return `${number(low)} to ${number(high)}`;
-    const digits = [4, 5, 6].find((count) => low.toPrecision(count) !== high.toPrecision(count));
-    return digits ? `${low.toPrecision(digits)} to ${high.toPrecision(digits)}` : `${number(low)} to ${number(high)}`;
+  // With three digits; where both ends of an interval read the same then, with as many as tell them apart.
+  function writer(interval) {
+    if (!interval || number(interval[0]) !== number(interval[1])) return number;
+    const digits = [4, 5, 6].find((count) => interval[0].toPrecision(count) !== interval[1].toPrecision(count));
+    return digits ? (value) => value.toPrecision(digits) : number;
   }
+
+  const between = (interval) => interval.map(writer(interval)).join(" to ");
+
+  // A ratio with the digits of its interval, so that it is seen to lie inside.
+  const inside = (ratio, interval) => writer(interval)(ratio);
 
   // A class of the style sheet: the further from 1, the stronger.
   function colour(outcome, ratio) {
@@ -48,7 +53,7 @@
     if (ratio === null) return el("p", { class: "answer" }, a, " and ", b, " have no configuration in common that is ok and valid on both.");
     const range = interval ? el("span", { class: "between" }, ` [${between(interval)}]`) : el("span", { class: "between" }, ` (${found.mean.reason})`);
     const title = `${exact(ratio)}${interval ? `; 95 % interval ${exact(interval[0])} to ${exact(interval[1])}` : ""}`;
-    const times = el("strong", { title }, `${number(ratio)} times`);
+    const times = el("strong", { title }, `${inside(ratio, interval)} times`);
     const after = { inconclusive: interval ? ": which of the two is faster is not known." : ".", equivalent: `: equivalent, less than ${fleetmark.shards.compare.rule.percent} % apart.` };
     return el("p", { class: "answer" }, `${signs[found.mean.outcome]} `, b, " is ", times, " as fast as ", a, range, after[found.mean.outcome] ?? ".");
   }
@@ -119,7 +124,7 @@
     if (pair.ratio === null) return el("td", { class: "number", "data-heading": "ratio B ÷ A" }, el("span", { class: "missing" }, "–"));
     const title = `${exact(pair.ratio)}${pair.interval ? `; 95 % interval ${exact(pair.interval[0])} to ${exact(pair.interval[1])}` : ""}`;
     return el("td", { class: `number ${pair.counted ? colour(pair.outcome, pair.ratio) : ""}`, "data-heading": "ratio B ÷ A", title },
-      number(pair.ratio), el("span", { class: "interval" }, pair.interval ? between(pair.interval) : "no interval"));
+      inside(pair.ratio, pair.interval), el("span", { class: "interval" }, pair.interval ? between(pair.interval) : "no interval"));
   }
 
   function verdictCell(pair) {

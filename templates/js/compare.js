@@ -36,6 +36,8 @@
     { key: "badge", heading: "comparability", of: (pair) => pair.badge },
   ];
 
+  // A link names both machines, also those that nobody chose: another site may begin with others.
+  const machines = () => ({ a: now.a.machine, b: now.b.machine });
   const option = (value, words) => el("option", { value }, words);
 
   function fill(name, options, value) {
@@ -78,7 +80,7 @@
     const names = slices.names(found.a, found.b);
     const name = names.every((each) => each.length <= 24) ? { a: names[0], b: names[1] }[key] : undefined;
     const sortBy = () => {
-      state.set({ sort: key, dir: active && dir === "asc" ? "desc" : "asc", p: "1" });
+      state.set({ ...machines(), sort: key, dir: active && dir === "asc" ? "desc" : "asc", p: "1" });
       section.querySelector(`th[data-key="${key}"] button`).focus();
     };
     return el("th", { scope: "col", class: number ? "number" : null, dataset: { key }, "aria-sort": active ? (dir === "desc" ? "descending" : "ascending") : null },
@@ -90,7 +92,7 @@
 
   function turner(words, page, last, target) {
     const go = () => {
-      state.set({ p: String(target) });
+      state.set({ ...machines(), p: String(target) });
       place("rows").querySelector("h3").scrollIntoView();
       fleetmark.announce(`Page ${target} of ${last}`);
     };
@@ -103,7 +105,7 @@
     const last = Math.max(1, Math.ceil(rows.length / PAGE));
     const page = Math.min(last, Math.max(1, Number.parseInt(asked.p, 10) || 1));
     const shown = rows.slice((page - 1) * PAGE, page * PAGE);
-    const select = el("select", { name: "show", onchange: (event) => { state.set({ show: event.target.value, p: "1" }); place("rows").querySelector("select").focus(); } },
+    const select = el("select", { name: "show", onchange: (event) => { state.set({ ...machines(), show: event.target.value, p: "1" }); place("rows").querySelector("select").focus(); } },
       Object.entries(shows).map(([key, [words, test]]) => option(key, `${words} (${found.pairs.filter(test).length.toLocaleString("en-US")})`)));
     select.value = asked.show in shows ? asked.show : "all";
     const pager = last > 1 ? el("nav", { class: "pager", "aria-label": "Pages of the table" },
@@ -174,19 +176,19 @@
     fleetmark.download(`${fileName()}.csv`, "text/csv", lines.map((line) => `${line.map(fleetmark.csvCell).join(",")}\n`).join(""));
   }
 
-  const choice = ({ a, b, ca, cb, ra, rb, m }) => JSON.stringify([a, b, ca, cb, ra, rb, m]);
   let drawn = "";
 
   // Takes up what the address says. A newer choice overtakes an older one that is still loading.
   async function update() {
     const asked = state.get();
-    if (found && choice(asked) === drawn) {
+    const measure = asked.m === "latency" ? "latency" : "throughput";
+    now = slices.resolve(asked);
+    const choice = JSON.stringify([now, measure]);
+    if (found && choice === drawn) {
       table();
       return;
     }
     const mine = (turn += 1);
-    now = slices.resolve(asked);
-    const measure = asked.m === "latency" ? "latency" : "throughput";
     fillSide("a", now.a);
     fillSide("b", now.b);
     form.elements.namedItem("m").value = measure;
@@ -197,7 +199,7 @@
       const result = await slices.compare(now.a, now.b, measure);
       if (mine !== turn) return;
       found = result;
-      drawn = choice(asked);
+      drawn = choice;
       draw();
       fleetmark.announce([...now.notes, place("headline").querySelector(".answer").textContent].join(" "));
     } catch (error) {
@@ -215,7 +217,7 @@
     const letter = name.slice(-1);
     // Another machine: its campaign and release are chosen anew, and the other side stays what it is.
     const other = letter === "a" ? "b" : "a";
-    const kept = name === "m" ? {} : { [other]: now[other].machine, [letter]: now[letter].machine };
+    const kept = name === "m" ? machines() : { [other]: now[other].machine, [letter]: now[letter].machine };
     const reset = name === "a" || name === "b" ? { [`r${letter}`]: "" } : name.startsWith("c") ? { [`r${letter}`]: "" } : {};
     state.set({ ...kept, ...reset, [name]: value, p: "1" });
   });

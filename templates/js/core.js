@@ -31,13 +31,20 @@
     return grouped.get(digits).format(value);
   }
 
+  // As "1.23e+4". What lies halfway between two goes to the even digit, as in Python; JavaScript takes the larger.
+  function threeDigits(value) {
+    const halfway = /^(-?\d\.\d[02468])50*(e.+)$/.exec(value.toExponential(40));
+    return halfway ? halfway[1] + halfway[2] : value.toExponential(2);
+  }
+
   // Three significant digits, as `format_number` in integrator/site/cells.py.
   function number(value) {
     if (!Number.isFinite(value)) return "–";
     if (value === 0) return "0";
     const size = Math.abs(value);
-    if (size < 1e-4 || size >= 1e12) return value.toExponential(2).replace(/e([+-])(\d)$/, "e$10$2");
-    const rounded = Number(value.toPrecision(3));
+    const shortest = threeDigits(value);
+    if (size < 1e-4 || size >= 1e12) return shortest.replace(/e([+-])(\d)$/, "e$10$2");
+    const rounded = Number(shortest);
     const exponent = Math.floor(Math.log10(Math.abs(rounded)) + 1e-12);
     return fixed(rounded, Math.max(0, 2 - exponent));
   }

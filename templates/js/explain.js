@@ -112,10 +112,13 @@
     dialog.removeAttribute("aria-busy");
   }
 
-  /** Opens the drawer for a row, of the newest campaign where none is named. */
+  /**
+   * Opens the drawer for a row, of the newest campaign where none is named. The link names it in any case: it is
+   * to this number, also when there is a newer campaign.
+   */
   fleetmark.explain = (row, campaign = "") => {
     if (!chosen.get().explain) pushed = true;
-    chosen.set({ explain: campaign ? `${row}.${campaign}` : row }, { push: !shown });
+    chosen.set({ explain: `${row}.${campaign || document.body.dataset.campaign}` }, { push: !shown });
   };
 
   document.addEventListener("click", (event) => {

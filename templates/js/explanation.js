@@ -77,7 +77,7 @@
       ["p95", "latency_p95_ms"], ["p99", "latency_p99_ms"], ["maximum", "latency_max_ms"],
     ].filter(([, key]) => known(cell.number(key)) || cell.note(key));
     const runs = (detail?.runs.quantiles ?? []).flatMap((quantiles, i) => quantiles
-      ? [{ label: `run ${detail.runs.run[i] + 1}`, quantiles, summary: `median ${number(detail.runs.median_ms[i])} ms, ${count(detail.runs.iterations[i])} inferences` }]
+      ? [{ label: `run ${detail.runs.run[i] + 1}`, quantiles, summary: `median ${number(detail.runs.median_ms[i])} ms, ${count(detail.runs.iterations[i])} iterations` }]
       : []);
     if (percentiles.length === 0 && runs.length === 0) return null;
     const upper = (key) => key.replace("_ms", "_high_ms");
@@ -149,7 +149,7 @@
     const numbers = (name, unit) => ({ words: [name, el("span", { class: "unit" }, unit)], class: "number" });
     return section("runs", "Runs",
       el("p", { class: "lead" }, "Each run is a process of its own. The test’s value is the median of its runs; how far each is off shows what they agree on."),
-      table("The runs of this test", ["run", "status", "started (UTC)", numbers("median", "ms"), ...(several ? [numbers("off by", "%")] : []), numbers("throughput", "FPS"), numbers("inferences", ""), numbers("time", "s"), "stopped", ...(raw ? ["file"] : [])], rows, "runs"));
+      table("The runs of this test", ["run", "status", "started (UTC)", numbers("median", "ms"), ...(several ? [numbers("off by", "%")] : []), numbers("throughput", "FPS"), numbers("iterations", ""), numbers("time", "s"), "stopped", ...(raw ? ["file"] : [])], rows, "runs"));
   }
 
   const SETTING = { weights: "weights", openvino: "OpenVINO", timed_region: "timed region" };

@@ -6,7 +6,7 @@
   const { explore, el, number, exact, root } = fleetmark;
   const INTERVALS = { latency_ms: ["latency_low_ms", "latency_high_ms"], throughput_fps: ["throughput_low_fps", "throughput_high_fps"] };
   const LONGEST_TITLE = 1000;
-  const DOUBTS = { noisy: ["~", "doubtful"], invalid: ["✕", "bad"] };
+  const DOUBTS = { noisy: ["~", "doubtful"], invalid: ["✕", "bad"], "no interval": ["?", "doubtful"] };
 
   /** A link that opens what stands behind a row; without scripts of that page, it leads to the row itself. */
   function rowLink(view, i, attributes, ...children) {

@@ -130,11 +130,11 @@
       return byName;
     }
 
-    /** For each row, whether one of its texts has the word. The dictionaries are searched, not the rows. */
+    /** For each row, whether one of its texts or of its notes in place of numbers has the word. The dictionaries are searched, not the rows. */
     #find(word) {
       const { rows } = this;
       const found = new Uint8Array(rows.length);
-      for (const key of rows.columns) {
+      for (const key of rows.columns.flatMap((name) => [name, `${name}__note`])) {
         if (!rows.has(key) || rows.isNumber(key) || !rows.hasDictionary(key) || key === "href") continue;
         if (!this.#words.has(key)) this.#words.set(key, rows.dictionary(key).map((text) => text.toLowerCase()));
         const words = this.#words.get(key);

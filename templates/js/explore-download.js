@@ -57,6 +57,8 @@
           ratio_low: Number.isFinite(compared?.low) ? compared.low : null,
           ratio_high: Number.isFinite(compared?.high) ? compared.high : null,
           difference: compared?.outcome ?? null,
+          settings: cell.counted && view.aggregate === "best" ? view.rows.text("label", cell.row) : null,
+          baseline_settings: compared && view.aggregate === "best" ? view.rows.text("label", compared.base) : null,
           comparability: compared && machine !== undefined ? view.badge?.(machine) || null : null,
         });
       });

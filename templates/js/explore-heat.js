@@ -9,9 +9,7 @@
   const MOST_CELLS = 3_000;
   const SIGNS = { better: "▲", worse: "▼", noise: "≈", unknown: "?" };
 
-  function ratio(value) {
-    return `${value >= 100 ? Math.round(value).toLocaleString("en-US") : value.toPrecision(value < 0.995 ? 2 : 3)}×`;
-  }
+  const ratio = (value) => `${number(value)}×`;
 
   function level(value) {
     const distance = Math.abs(Math.log2(value));
@@ -25,9 +23,10 @@
     if (view.aggregate === "best" || cell.counted.length === 1) parts.push(rows.text("label", cell.row));
     const { compared } = cell;
     if (compared) {
-      const interval = compared.outcome === "unknown" ? "without an interval" : `${compared.low.toPrecision(3)} to ${compared.high.toPrecision(3)}`;
+      const interval = compared.outcome === "unknown" ? "without an interval" : `${number(compared.low)} to ${number(compared.high)}`;
       const of = view.aggregate === "best" ? "" : `, ${compared.pairs} of ${compared.of} tests in common`;
-      parts.push(`${compared.ratio.toPrecision(3)} times as good as ${view.baseWords} (${interval}${of})`);
+      parts.push(`${number(compared.ratio)} times as good as ${view.baseWords} (${interval}${of})`);
+      if (compared.otherwise.length) parts.push(`other settings (${compared.otherwise.join(", ").replaceAll("_", " ")}): that is of ${rows.text("label", compared.base)}`);
     }
     if (cell.doubt) parts.push(cell.doubt);
     return parts.join("; ");
@@ -38,7 +37,8 @@
     const { compared } = cell;
     if (!compared) return null;
     const covered = compared.pairs < compared.of && compared.pairs > 1 ? ` ${compared.pairs}/${compared.of}` : "";
-    return el("small", { class: "ratio" }, `${SIGNS[compared.outcome]}${ratio(compared.ratio)}${covered}`);
+    const otherwise = compared.otherwise.length ? [" *", el("span", { class: "unseen" }, " other settings")] : null;
+    return el("small", { class: "ratio" }, `${SIGNS[compared.outcome]}${ratio(compared.ratio)}${covered}`, otherwise);
   }
 
   function value(view, cell) {
@@ -51,7 +51,7 @@
 
   function drawCell(view, cell) {
     if (!cell || cell.kind === "none") return el("td", { class: "number empty-cell", title: cell?.reason }, el("span", { class: "missing" }, "·", el("span", { class: "unseen" }, "nothing")));
-    if (cell.kind === "not run") return el("td", { class: "number" }, el("span", { class: "missing", title: cell.reason }, "·", el("span", { class: "unseen" }, "not run")));
+    if (cell.kind === "not run") return el("td", { class: "number" }, explore.rowLink(view, cell.row, { class: "missing", title: cell.reason.slice(0, 1000) }, "·", el("span", { class: "unseen" }, "not run")));
     if (cell.kind === "failed") {
       return el("td", { class: "failed" }, explore.rowLink(view, cell.row, { title: cell.reason.slice(0, 1000) }, el("span", { class: "tag bad" }, "✗ "), el("bdi", {}, explore.firstWords(cell.reason))));
     }
@@ -115,7 +115,7 @@
       [5, 4, 3, 2, 1].map((n) => swatch(`worse-${n}`, n === 5 ? "▼ 4× worse" : "")),
       swatch("", "≈ inside the noise"),
       sides.includes("better") && [1, 2, 3, 4, 5].map((n) => swatch(`better-${n}`, n === 5 ? "▲ 4× better" : "")),
-      " ★ best of its row · ? no interval · ~ noisy and ✕ invalid are neither ranked nor coloured · ✗ failed · “·” not run",
+      " ★ best of its row · ? no interval · * the best are of other settings: point at one for both · ~ noisy and ✕ invalid are neither ranked nor coloured · ✗ failed · “·” not run",
       view.badge ? " · ≠ what differs from the baseline beside the speed" : sides.length === 1 && [...view.rowKeys, ...view.columnKeys].includes("machine") ? ". Compare with one machine to see in what the others differ." : null,
     );
   }

@@ -6,6 +6,7 @@
   const { explore, site } = window.fleetmark;
   const AGGREGATES = { best: "best", median: "median", geomean: "geometric mean" };
   // What makes a setting, but the release: for comparing releases of OpenVINO.
+  const ASKED = ["precision", "device", "scenario", "hint", "batch", "streams", "threads", "requests", "timed_region", "openvino", "settings"];
   const SETTING = ["model", "precision", "device", "scenario", "hint", "batch", "settings", "timed_region"];
 
   /** The ends of a measure's interval for one row; NaN where there is none. */
@@ -89,8 +90,9 @@
       else if (rows.text("verdict", i) === "invalid") invalid.push(i);
       else noisy.push(i);
     }
-    const counted = ranked.length ? ranked : noisy.length ? noisy : invalid;
-    const doubt = ranked.length ? "" : noisy.length ? "noisy" : invalid.length ? "invalid" : "";
+    // What has no interval is shown where there is nothing else, and is neither ranked nor coloured.
+    const sure = view.hasInterval ? ranked.filter((i) => view.interval(i)[0] > 0) : ranked;
+    const [counted, doubt] = [[sure, ""], [ranked, "no interval"], [noisy, "noisy"], [invalid, "invalid"]].find(([those]) => those.length) ?? [[], ""];
     if (counted.length === 0) {
       const failure = bad.find((i) => rows.text("status", i) !== "not_run");
       if (failure !== undefined) return { kind: "failed", row: failure, list, reason: reasonOf(rows, failure) };
@@ -138,7 +140,14 @@
     const known = Number.isFinite(from) && Number.isFinite(to);
     const near = ratio >= 1 / (1 + site.band) && ratio <= 1 + site.band;
     const outcome = !known ? "unknown" : near || (from <= 1 && to >= 1) ? "noise" : ratio > 1 ? "better" : "worse";
-    return { ratio, low: from, high: to, outcome, of: Math.max(cell.counted.length, base.counted.length), pairs: pairs.length };
+    const otherwise = view.aggregate === "best" ? otherSettings(view, cell.row, base.row) : [];
+    return { ratio, low: from, high: to, outcome, otherwise, base: base.row, of: Math.max(cell.counted.length, base.counted.length), pairs: pairs.length };
+  }
+
+  /** What was set otherwise for two tests, beyond what the pivot itself tells apart. */
+  function otherSettings({ rows, setting, asked }, i, j) {
+    if (setting(i) === setting(j)) return [];
+    return asked.filter((key) => (rows.isNumber(key) ? !Object.is(rows.number(key, i), rows.number(key, j)) : rows.text(key, i) !== rows.text(key, j)));
   }
 
   /** The tests that both have, by what was set. */
@@ -178,6 +187,8 @@
     const [dimension, ...rest] = options.base.split(":");
     const name = rest.join(":");
     view.setting = settingOf(rows, dimension);
+    view.hasInterval = hasInterval(view, passed);
+    view.asked = ASKED.filter((key) => rows.columns.includes(key) && ![...options.rows, ...options.columns, dimension].includes(key));
     const down = grouped(data, passed, options.rows);
     const across = grouped(data, passed, options.columns);
     const width = across.paths.length;
@@ -200,7 +211,7 @@
         cell.isBase = all.includes(dimension) && names[all.indexOf(dimension)] === name;
       }
     }
-    return { down: down.paths, across: across.paths, at: (row, column) => cells.get(row * width + column), hasInterval: hasInterval(view, passed), onlySync };
+    return { down: down.paths, across: across.paths, at: (row, column) => cells.get(row * width + column), hasInterval: view.hasInterval, onlySync };
   }
 
   /** Latencies of sync and async tests are no one quantity: in async, requests wait for each other. */
@@ -235,7 +246,7 @@
     const { best, several } = leaders(view, cells, width);
     for (const [at, cell] of cells) {
       const row = Math.floor(at / width);
-      cell.isBest = cell.kind === "value" && !cell.doubt && several.get(row) > 1 && cell.value === best.get(row).value;
+      cell.isBest = view.hasInterval && cell.kind === "value" && !cell.doubt && several.get(row) > 1 && cell.value === best.get(row).value;
     }
   }
 

@@ -161,7 +161,32 @@
     }
   }
 
+  /** What the address asks for and this campaign has not, in words: something else is shown in its place. */
+  function gone(now, { key, pivot }) {
+    const quoted = (text) => `“${explore.short(text)}”`;
+    const found = [];
+    if (now.campaign && now.campaign !== loaded.id) found.push(`There is no campaign ${quoted(now.campaign)} on this site: this is ${quoted(loaded.id)}, the newest.`);
+    for (const facet of explore.FACETS.filter((name) => now[name].startsWith("+"))) {
+      const all = new Set(loaded.data.dimension(facet)?.names ?? []);
+      const names = list.names(now[facet]).filter((name) => !all.has(name));
+      if (names.length) found.push(`This campaign has no ${explore.title(facet)} ${names.slice(0, 5).map(quoted).join(", ")}${names.length > 5 ? ` and ${names.length - 5} more` : ""}.`);
+    }
+    if (now.view !== "pivot") {
+      if (now.sort && !key) found.push(`It has no column ${quoted(now.sort.replace(/^-/, ""))} to sort by.`);
+      return found;
+    }
+    if (now.measure !== pivot.measure) found.push(`It has no measure ${quoted(now.measure)}: this is ${quoted(pivot.measure)}.`);
+    if (now.base !== pivot.base) found.push(`It has no ${quoted(now.base.replace(":", " "))} to compare with: each row is compared with its best.`);
+    const used = [...pivot.rows, ...pivot.columns];
+    const lost = [...now.rows.split(","), ...now.cols.split(",")].filter((name) => name && !used.includes(name) && !loaded.dimensions.includes(name));
+    if (lost.length) found.push(`It has no ${lost.map(quoted).join(", ")} to put into rows or columns.`);
+    return found;
+  }
+
   function draw(now, { chosen, key, direction, pivot }) {
+    const missing = gone(now, { key, pivot });
+    part("gone").hidden = missing.length === 0;
+    part("gone").textContent = missing.join(" ");
     const facets = explore.chosenIn(loaded.data, now);
     const anew = filter(now);
     if (anew) loaded.panel.show(facets, filtered.counts);
@@ -174,7 +199,7 @@
     part("filter-count").textContent = facets.size + Boolean(now.q) ? ` ${facets.size + Boolean(now.q)} set` : "";
     part("reset").hidden = facets.size === 0 && !now.q;
     if (document.activeElement !== search) search.value = now.q;
-    part("campaign").value = loaded.id;
+    part("campaign").value = now.campaign === loaded.id ? loaded.id : "";
     loaded.picker.show(chosen);
     loaded.menu.show(pivot);
     const isPivot = now.view === "pivot";
@@ -248,10 +273,10 @@
     fleetmark.announce(`${name} is downloaded`);
   }
 
-  part("campaign").append(...fleetmark.site.campaigns.map(({ id, title, created_at: at }) => el("option", { value: id }, `${explore.short(title)} (${at.slice(0, 10)})`)));
+  // The newest, whichever that is when the link is opened; or a campaign by its name, which the link then keeps.
+  part("campaign").append(el("option", { value: "" }, "the newest"), ...fleetmark.site.campaigns.map(({ id, title, created_at: at, complete }) => el("option", { value: id }, `${explore.short(title)} (${at.slice(0, 10)})${complete ? "" : ", partial"}`)));
   part("campaign").addEventListener("change", () => {
-    const id = part("campaign").value;
-    change({ campaign: id === fleetmark.site.campaigns[0].id ? "" : id });
+    change({ campaign: part("campaign").value });
   });
   part("campaign").closest("label").hidden = fleetmark.site.campaigns.length < 2;
   search.addEventListener("input", () => state.set({ q: search.value.trim(), page: "1" }, { push: false }));

@@ -121,7 +121,8 @@
       return null;
     }
     const chosen = Object.fromEntries(Object.entries(controls).map(([name, control]) => [name, control.value.trim()]));
-    if (chosen.currency === usualCurrency(offersNow(state.get()))) chosen.currency = "";
+    // Beside a limit the currency stays in the link: what is usual may be another where there are more machines.
+    if (!chosen.price && chosen.currency === usualCurrency(offersNow(state.get()))) chosen.currency = "";
     return { need: said(), ...chosen };
   }
 

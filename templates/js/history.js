@@ -20,7 +20,8 @@
   const WIDTH = 120, HEIGHT = 32, EDGE = 5, LEAST_RANGE = 0.06;
   const across = known.campaigns.length;
   const names = new Map(known.campaigns.map((campaign) => [campaign.id, campaign]));
-  const state = fleetmark.state({ machine: known.machines[0].name, model: "", measure: "", show: "", page: "1" });
+  // No machine: the first one. A choice names its machine, because another site may have another first one.
+  const state = fleetmark.state({ machine: "", model: "", measure: "", show: "", page: "1" });
   const loaded = new Map();
 
   function array(text, Kind) {
@@ -189,7 +190,7 @@
     if (pages < 2) return null;
     const go = (to) => {
       turned = true;
-      state.set({ page: String(to) });
+      state.set({ machine: form.elements.machine.value, page: String(to) });
     };
     return el("nav", { class: "pages", "aria-label": "Pages of tests" },
       el("button", { type: "button", disabled: page === 1, onclick: () => go(page - 1) }, "Previous"),
@@ -201,13 +202,22 @@
     return { ...chosen, model: tests.models.includes(chosen.model) ? chosen.model : "", measure: chosen.measure in MEASURES ? chosen.measure : "", show: ["changed", "failing"].includes(chosen.show) ? chosen.show : "" };
   }
 
+  // What a link asks for and this site has not, in words.
+  function gone(asked, chosen) {
+    const missing = [];
+    if (asked.machine && asked.machine !== chosen.machine) missing.push(`The machine “${short(asked.machine)}” is not on this site; this is ${short(chosen.machine)}.`);
+    if (asked.model && asked.model !== chosen.model) missing.push(`There is no test of the model “${short(asked.model)}” on ${short(chosen.machine)}; these are all of its tests.`);
+    return missing.length > 0 && el("p", { class: "notice", role: "status" }, missing.join(" "));
+  }
+
   let turn = 0;
   let turned = false; // the next table is another page of the same: who turned it goes on there
 
   async function draw() {
     const mine = ++turn;
     place.setAttribute("aria-busy", "true");
-    let chosen = state.get();
+    const asked = state.get();
+    let chosen = { ...asked };
     // A machine that is gone from the site: the first one, rather than nothing.
     if (!known.machines.some((each) => each.name === chosen.machine)) chosen.machine = known.machines[0].name;
     let tests;
@@ -229,7 +239,7 @@
     const page = Math.min(pages, Math.max(1, Number.parseInt(chosen.page, 10) || 1));
     const count = `${found.length.toLocaleString("en-US")} of ${tests.count.toLocaleString("en-US")} tests`;
     form.elements.count.value = count;
-    place.replaceChildren(...[steps(tests), table(tests, found.slice((page - 1) * PER_PAGE, page * PER_PAGE), chosen), pager(found.length, page, pages)].filter(Boolean));
+    place.replaceChildren(...[gone(asked, chosen), steps(tests), table(tests, found.slice((page - 1) * PER_PAGE, page * PER_PAGE), chosen), pager(found.length, page, pages)].filter(Boolean));
     place.removeAttribute("aria-busy");
     place.hidden = false;
     document.querySelector("#tests .static").hidden = true;
@@ -241,7 +251,7 @@
 
   form.addEventListener("change", (event) => {
     const { name, value } = event.target;
-    state.set({ [name]: value, page: "1", ...(name === "machine" ? { model: "" } : {}) });
+    state.set({ machine: form.elements.machine.value, [name]: value, page: "1", ...(name === "machine" ? { model: "" } : {}) });
   });
   form.addEventListener("reset", (event) => {
     event.preventDefault();

@@ -39,7 +39,7 @@
   }
 
   /**
-   * By row, the median latencies (ms) and the throughputs (frames/s) of a test's good runs, in their order.
+   * By row, the median latencies (ms) and the throughputs (FPS) of a test's good runs, in their order.
    * A row without a good run is not there.
    */
   fleetmark.runs = (campaign, machine) => {

@@ -21,9 +21,12 @@
       const complement = picked.length > all.length / 2;
       return (complement ? "-" : "+") + (complement ? rest : picked).map((name) => name.replace(/[\\,]/g, "\\$&")).join(",");
     },
+    names(text) {
+      return (text.slice(1).match(/(?:[^\\,]|\\.)+/gs) || []).map((name) => name.replace(/\\(.)/gs, "$1"));
+    },
     read(text, all) {
       if (!/^[+-]/.test(text)) return new Set(all);
-      const names = new Set((text.slice(1).match(/(?:[^\\,]|\\.)+/gs) || []).map((name) => name.replace(/\\(.)/gs, "$1")));
+      const names = new Set(list.names(text));
       return new Set(all.filter((name) => names.has(name) === (text[0] === "+")));
     },
   };

@@ -146,7 +146,7 @@
 
     /** Whether a column is written as a dictionary: texts, and numbers of which there are few. */
     hasDictionary(key) {
-      return ["text", "link", "few"].includes(this.#columns.get(key)?.kind);
+      return ["text", "link", "few", "note"].includes(this.#columns.get(key)?.kind);
     }
 
     /** For each row, the place of its value in the dictionary. */

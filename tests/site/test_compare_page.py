@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,9 @@ def test_a_campaign_against_an_earlier_one(window: webdriver.Chrome, site: str) 
         "lab-2026-07",
     ]
     assert "times as fast" in answer(window)
+    ratio, low, high = re.findall(r"\d+\.\d+", answer(window).split(" is ")[1])[:3]
+    assert float(low) <= float(ratio) <= float(high)
+    assert len(ratio) == len(low) > 4  # the ends are told apart by the fourth digit alone
     assert window.find_element(By.CSS_SELECTOR, "#headline .badge").text == "differs in: kernel"
     rows = window.find_element(By.CSS_SELECTOR, "#differences table").text
     assert "6.1.0-28-amd64" in rows
@@ -176,7 +180,7 @@ def test_a_link_to_what_is_gone_shows_the_nearest(window: webdriver.Chrome, site
     assert "nuc-13 is" in answer(window)
     go(window, f"{site}#a=nuc-13&b=nuc-13&ca=lab-2026-07")
     assert "A and B are the same" in window.find_element(By.ID, "notes").text
-    assert answer(window).startswith("= B nuc-13 is 1.00 times")
+    assert answer(window).startswith("≈ B nuc-13 is 1.00 times")
 
 
 def test_sorting_and_filtering(window: webdriver.Chrome, site: str) -> None:
@@ -236,7 +240,7 @@ def test_a_number_explains_itself(window: webdriver.Chrome, site: str) -> None:
 def test_releases_of_one_machine(window: webdriver.Chrome, released: str, downloads: Path) -> None:
     go(window, f"{released}#a=alpha&b=alpha&ca=now&cb=now")
     assert (picked(window)["ra"], picked(window)["rb"]) == ("2025.4", "2026.1")
-    assert "is 1.20 times as fast" in answer(window)
+    assert "is 1.201 times as fast" in answer(window)
     assert window.find_element(By.CSS_SELECTOR, "#headline .badge").text == "differs in: OpenVINO"
     value = json.loads(downloaded(window, downloads, "json"))
     assert [row["configuration"] for row in value["rows"]] == [

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from selenium import webdriver
+from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.site import browser, soundness
 from tests.site.browser import DESKTOP, PHONE
@@ -44,6 +45,12 @@ _FOCUS = """
     const marked = (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0)
         || style.boxShadow !== "none";
     return [each.outerHTML.slice(0, 160), marked && box.width > 0 && box.height > 0];
+"""
+_DRAWN = """
+    const page = document.body.dataset.page;
+    if (page === "index.html") return Boolean(document.querySelector(".answers tbody tr"));
+    if (page === "explore.html") return document.documentElement.dataset.explore === "ready";
+    return true;
 """
 _WIDER = """
     for (const each of document.querySelectorAll("details")) each.open = true;
@@ -86,6 +93,33 @@ def test_nothing_keeps_people_out(window: webdriver.Chrome, site: Path, width: i
         window.execute_script(axe)
         if wrong := window.execute_async_script(_RUN_AXE):
             found[str(page.relative_to(site))] = wrong
+    assert found == {}
+
+
+@pytest.mark.parametrize(("width", "colours"), [(DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "light")])
+def test_what_scripts_draw_keeps_nobody_out(
+    window: webdriver.Chrome, sample_site: Path, width: int, colours: str
+) -> None:
+    """The answers of the first page, and the views that it leads to: tables and a pivot with its colours."""
+    browser.resize(window, width)
+    browser.media(window, colours=colours)
+    axe = AXE.read_text("utf-8")
+    index = (sample_site / "index.html").as_uri()
+    window.get(index)
+    views = [link.get_attribute("href") for link in window.find_elements("css selector", ".onward a")]
+    assert sum("explore.html#" in (view or "") for view in views) > 1
+    found = {}
+    for view in [index, *filter(None, views)]:
+        window.get("about:blank")
+        window.get(view)
+        if view == index:
+            window.find_element("css selector", ".finder form button.main").click()
+        WebDriverWait(window, 60).until(lambda each: each.execute_script(_DRAWN))
+        window.execute_script(axe)
+        if wrong := window.execute_async_script(_RUN_AXE):
+            found[view] = wrong
+        if wider := window.execute_script(_WIDER):
+            found[f"{view}, width"] = wider
     assert found == {}
 
 

@@ -94,7 +94,7 @@ def test_a_click_opens_it_and_escape_gives_the_focus_back(window: webdriver.Chro
     dialog = drawer(window)
     assert dialog.find_element(By.TAG_NAME, "h2").text == "mobilenet-v2 on box"
     assert dialog.get_attribute("aria-labelledby") == focused(window).get_attribute("id")
-    assert window.current_url == f"{before}#explain={STEADY}"
+    assert window.current_url == f"{before}#explain={STEADY}.{CAMPAIGN}"
     focused(window).send_keys(Keys.ESCAPE)
     assert closed(window)
     assert focused(window) == link

@@ -23,6 +23,7 @@ from tests.site.explorer import (
     ids,
     open_page,
     pivot_cells,
+    shown,
 )
 from tests.site.synthetic import lab
 
@@ -168,3 +169,77 @@ def test_downloads_the_pivot(window: Browser, small: Built, downloads: Path) -> 
     content = json.loads(download(window, downloads, "json"))
     assert content["measure"] == "throughput_fps"
     assert len(content["cells"]) == len(cells)
+
+
+@pytest.fixture(scope="module")
+def unsure(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """One machine is the fastest of all, and too few runs gave it no interval."""
+    folder = tmp_path_factory.mktemp("unsure")
+    campaign = lab(machines=4, models=3, rows=72)
+    here = campaign.table["machine"] == "xeon-8480"
+    for end in ("throughput_low_fps", "throughput_high_fps"):
+        campaign.table.loc[here, end] = "needs 3 more runs"
+    site = build(folder, campaign)
+    return (folder / "explore.html").as_uri(), site.frame
+
+
+def test_what_has_no_interval_is_not_ranked(window: Browser, unsure: Built) -> None:
+    address, frame = unsure
+    open_page(window, f"{address}#view=pivot&measure=throughput_fps")
+    cells = pivot_cells(window)
+    fastest = frame[frame["rank_ok"]].sort_values("throughput_fps").drop_duplicates("model", keep="last")
+    assert set(fastest["machine"]) == {"xeon-8480"}
+    for (_, machine), cell in cells.items():
+        if machine == "xeon-8480" and "failed" not in cell["style"]:
+            assert not cell["best"]
+            assert "×" not in cell["text"]
+            assert "no interval" in cell["text"]
+    assert sum(cell["best"] for cell in cells.values()) == 3
+
+
+def test_a_note_in_place_of_a_number_is_found(window: Browser, unsure: Built) -> None:
+    address, frame = unsure
+    open_page(window, f"{address}#q=more+runs")
+    noted = frame["throughput_low_fps__note"] == "needs 3 more runs"
+    assert shown(window) == noted.sum() > 0
+
+
+def test_a_measure_without_intervals_has_no_best(window: Browser, unsure: Built) -> None:
+    address, _ = unsure
+    open_page(window, f"{address}#view=pivot&measure=compile_ms")
+    cells = pivot_cells(window)
+    assert any("×" in cell["text"] for cell in cells.values())
+    assert not any(cell["best"] for cell in cells.values())
+
+
+def test_a_ratio_of_other_settings_says_so(window: Browser, small: Built, downloads: Path) -> None:
+    address, frame = small
+    open_page(window, f"{address}#view=pivot&measure=throughput_fps&base=machine:nuc-13")
+    cells = pivot_cells(window)
+    labels = frame.set_index("row")["label"]
+    tests = frame.set_index("row")["test_id"]
+    marked = {True: 0, False: 0}
+    for (model, machine), cell in cells.items():
+        base = cells[model, "nuc-13"]
+        if machine == "nuc-13" or "×" not in cell["text"] or not base["link"]:
+            continue
+        other = tests[cell["link"]] != tests[base["link"]]
+        marked[other] += 1
+        assert ("other settings" in cell["text"]) == other
+    assert min(marked.values()) > 0
+    found = json.loads(download(window, downloads, "json"))["cells"]
+    for cell in (cell for cell in found if cell["ratio"] is not None):
+        assert cell["settings"] == labels[cells[cell["model"], cell["machine"]]["link"]]
+        assert cell["baseline_settings"] == labels[cells[cell["model"], "nuc-13"]["link"]]
+
+
+def test_ratios_have_three_digits(window: Browser, small: Built) -> None:
+    address, _ = small
+    open_page(window, f"{address}#view=pivot&measure=throughput_fps&base=machine:xeon-8480")
+    ratios = [
+        each.text for each in window.find_elements(By.CSS_SELECTOR, "table.pivot .ratio") if each.text != "1×"
+    ]
+    assert ratios
+    for text in ratios:
+        digits_of = text.split("×")[0].lstrip("▲▼≈?").replace(",", "").replace(".", "").lstrip("0")
+        assert len(digits_of) >= 3, text

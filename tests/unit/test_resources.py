@@ -21,6 +21,6 @@ def test_those_of_an_installed_wheel_come_before_those_of_a_checkout(
         assert resources.find("templates") == folder
 
 
-@pytest.mark.parametrize(("name", "file"), [("templates", "index.html"), ("examples", "campaign.yaml")])
+@pytest.mark.parametrize(("name", "file"), [("templates", "pages/index.html"), ("examples", "campaign.yaml")])
 def test_they_are_there(name: str, file: str) -> None:
     assert (resources.find(name) / file).is_file()

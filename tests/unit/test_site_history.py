@@ -147,7 +147,7 @@ class TestChanges:
         assert (loss.before, loss.after) == pytest.approx((10.15, 12.15))
         assert gain.ratio == pytest.approx(compare(FAST, SLOW).ratio)
         assert (loss.faster, gain.faster, loss.since.id, loss.now.id) == (False, True, "c-05", "c-06")
-        assert (found.compared, found.equivalent, found.inconclusive) == (2, 0, 0)
+        assert (found.compared, found.equivalent, found.inconclusive, found.in_doubt) == (2, 0, 0, 0)
         assert not found.nothing
 
     def test_the_largest_come_first(self) -> None:
@@ -168,7 +168,7 @@ class TestChanges:
             )
             assert (found.gains, found.losses) == ((), ())
             assert found.other_model == ("model_sha256" in doubt)
-            assert found.compared == ("model_sha256" not in doubt)
+            assert found.compared == found.in_doubt == ("model_sha256" not in doubt)
 
     def test_too_few_runs_are_no_change(self) -> None:
         found = changed(campaign(5, [{"values": [10.0]}]), campaign(6, [{"values": [20.0]}]))

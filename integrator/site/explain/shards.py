@@ -95,7 +95,7 @@ def run_shards(campaign: str, runs: pd.DataFrame, machines: Iterable[str] = ()) 
     """`data/runs/<campaign>/<machine>.js`: the numbers of every good run of a machine, by row.
 
     `rows` holds the ids one after the other, each `characters` long; `counts` how many runs each has, as
-    unsigned numbers of 16 bits; `latency` (ms) and `throughput` (frames/s) their values, as 64-bit floats:
+    unsigned numbers of 16 bits; `latency` (ms) and `throughput` (FPS) their values, as 64-bit floats:
     all in base64, the lowest byte first.
 
     Args:

@@ -106,6 +106,8 @@ class Changes:
     """Tests whose ratio to an earlier campaign has an interval."""
     equivalent: int
     inconclusive: int
+    in_doubt: int
+    """Of those compared, tests whose ratio says faster or slower while one of the results is not valid."""
     other_model: int
     """Tests that were not compared because the file of their model is another."""
     ranks: tuple[RankChange, ...]
@@ -164,6 +166,7 @@ def changes(site: Site, ranks: Ranks | None = None) -> Changes | None:
         compared=counts[0],
         equivalent=counts[1],
         inconclusive=counts[2],
+        in_doubt=counts[0] - counts[1] - counts[2] - len(found),
         other_model=int(timeline.other_model[:, -1].sum()),
         ranks=_ranks(ranks, since.id, newest.id) if ranks else (),
     )

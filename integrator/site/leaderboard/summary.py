@@ -73,7 +73,7 @@ def summary_of(frame: pd.DataFrame, facts: CampaignFacts, *, machines: int) -> S
         noisy=int(verdicts.get("noisy", 0)),
         invalid=int(verdicts.get("invalid", 0)),
         openvino_versions=tuple(versions),
-        partial="" if facts.complete else f"partial: {done} of {tests} tests{runs}",
+        partial="" if facts.complete else f"partial: {done:,} of {tests:,} tests{runs}",
     )
 
 

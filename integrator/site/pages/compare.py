@@ -24,8 +24,8 @@ LEVELS = (1.1, 1.5, 3.0)
 _SIGNS = {
     Outcome.FASTER: "▲",
     Outcome.SLOWER: "▼",
-    Outcome.EQUIVALENT: "=",
-    Outcome.INCONCLUSIVE: "~",
+    Outcome.EQUIVALENT: "≈",
+    Outcome.INCONCLUSIVE: "?",
 }
 
 
@@ -36,7 +36,7 @@ class Cell:
     text: str
     """The number; empty without one."""
     sign: str
-    """▲ faster, ▼ slower, = equivalent, or ~ where that is not known."""
+    """▲ faster, ▼ slower, ≈ equivalent, or ? where that is not known."""
     colour: str
     """A class of the style sheet, such as `fast-2`; empty for none."""
     coverage: str

@@ -49,7 +49,7 @@ def pages(site: Site) -> Iterable[Page]:
     noises = noise(site.newest.runs)
     texts = site.tests
     places = site.frame.groupby("machine", sort=False).indices
-    lowest, highest = _best_places(site.frame, "latency_ms"), _best_places(site.frame, "throughput_fps")
+    lowest, highest = _best_places(site.frame, LATENCY), _best_places(site.frame, THROUGHPUT)
     entries = []
     for name in site.machines:
         own = places.get(name, ())
@@ -125,16 +125,19 @@ def _pages_of(
         )
 
 
-def _best_places(frame: pd.DataFrame, key: str) -> dict[tuple[str, str], int]:
+def _best_places(frame: pd.DataFrame, quantity: Quantity) -> dict[tuple[str, str], int]:
     """By machine and model, the place of the best test that may be ranked.
 
-    Of latencies it is that of a sync test, where no request waits for another, as on the first page.
+    As on the first page it has an interval, and of latencies it is that of a sync test, where no request
+    waits for another.
     """
+    key = quantity.key
     may = frame["rank_ok"].to_numpy() & (frame[key] > 0).to_numpy()
-    if key == LATENCY.key:
+    may &= ((frame[quantity.low] > 0) & (frame[quantity.high] > 0)).to_numpy()
+    if quantity is LATENCY:
         may &= (frame["scenario"] == "sync").to_numpy()
     ranked = frame.loc[may, ["machine", "model", key]]
-    ordered = ranked.sort_values(key, ascending=key == LATENCY.key, kind="stable")
+    ordered = ranked.sort_values(key, ascending=quantity is LATENCY, kind="stable")
     first = ordered.drop_duplicates(["machine", "model"])
     return dict(zip(zip(first["machine"], first["model"], strict=True), first.index.tolist(), strict=True))
 

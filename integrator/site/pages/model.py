@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from integrator.site.charts.chart import Chart
+from integrator.site.charts.chart import LATENCY, THROUGHPUT, Chart, Quantity
 from integrator.site.charts.ladder import ladder
 from integrator.site.charts.pareto import front, pareto
 from integrator.site.charts.scaling import scaling
@@ -137,13 +137,20 @@ def _spread(places: list[int], most: int) -> list[int]:
 
 
 def _entry(name: str, task: str, rows: _Rows, tests: list[TestText]) -> _Entry:
-    def ranked(key: str) -> list[tuple[float, int]]:
-        values = zip(rows[key], rows["rank_ok"], strict=True)
-        return [(value, place) for place, (value, ok) in enumerate(values) if ok and value > 0]
+    def ranked(quantity: Quantity) -> list[tuple[float, int]]:
+        """As on the first page: ok, valid and with an interval."""
+        values = zip(
+            *(rows[key] for key in (quantity.key, quantity.low, quantity.high, "rank_ok")), strict=True
+        )
+        return [
+            (value, place)
+            for place, (value, low, high, ok) in enumerate(values)
+            if ok and value > 0 and low > 0 and high > 0
+        ]
 
-    sync = (each for each in ranked("latency_ms") if rows["scenario"][each[1]] == "sync")
+    sync = (each for each in ranked(LATENCY) if rows["scenario"][each[1]] == "sync")
     lowest = min(sync, default=None)
-    highest = max(ranked("throughput_fps"), key=lambda each: each[0], default=None)
+    highest = max(ranked(THROUGHPUT), key=lambda each: each[0], default=None)
     return _Entry(
         name=name,
         path=model_page(name),
