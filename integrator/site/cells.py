@@ -30,6 +30,7 @@ CellKind = Literal["text", "number", "note", "missing"]
 
 # Three significant digits are shown as plain decimals inside these bounds, and as powers of ten outside.
 _SMALLEST_PLAIN, _LARGEST_PLAIN = 1e-4, 1e12
+_LEAST_ROUNDED_TO_THOUSANDS = 999.5
 _MOST_CHARS = 21_000
 _CONTROLS = {code: 0x2400 + code for code in range(0x20) if code not in (0x09, 0x0A)}
 _CONTROLS |= {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
@@ -94,6 +95,8 @@ def to_number(value: object) -> float | None:
 
 def format_number(value: float) -> str:
     """Three significant digits: 0.0123, 4.56, 78.9, 12,300."""
+    if _SMALLEST_PLAIN <= value < _LEAST_ROUNDED_TO_THOUSANDS:
+        return f"{value:#.3g}".removesuffix(".")  # most numbers are here, and pages have many
     if value == 0:
         return "0"
     if not _SMALLEST_PLAIN <= abs(value) < _LARGEST_PLAIN:

@@ -140,9 +140,10 @@ def _encode(frame: pd.DataFrame, key: str, *, exact: bool) -> Column:
     if key == "row":
         return encode_ids(key, values)
     if key == "href" and "row" in frame:
-        pages = values.str.rsplit("#", n=1).str[0]
-        if ((pages + "#" + frame["row"]) == values).all():
-            column = encode_texts(key, pages)
+        ends = [f"#{row}" for row in frame["row"]]
+        if all(map(str.endswith, values, ends)):
+            pages = [href[: -len(end)] for href, end in zip(values, ends, strict=True)]
+            column = encode_texts(key, pd.Series(pages, index=values.index, dtype=object))
             return Column(key, "link", column.planes, column.facts)
     return encode_texts(key, values, most_chars=None if exact else _MOST_CHARS)
 
