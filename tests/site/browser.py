@@ -56,6 +56,18 @@ def clear(driver: webdriver.Chrome) -> None:
         driver.get_log(log)  # type: ignore[no-untyped-call]
 
 
+def travel(driver: webdriver.Chrome, steps: int) -> None:
+    """Back (negative) or forward within the page's addresses; until the page has been told."""
+    driver.execute_async_script(
+        """
+        const [steps, done] = arguments;
+        addEventListener('popstate', () => setTimeout(done), { once: true });
+        history.go(steps);
+        """,
+        steps,
+    )
+
+
 def resize(driver: webdriver.Chrome, width: int, height: int = 900) -> None:
     """A window of so many pixels; a phone where it is narrow."""
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}

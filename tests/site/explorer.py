@@ -53,16 +53,6 @@ def open_page(browser: Browser, address: str) -> None:
     WebDriverWait(browser, 30).until(lambda each: each.execute_script(ready))
 
 
-def go(browser: Browser, steps: int) -> None:
-    """Back and forward; waits until the page has followed."""
-    script = """
-        const [steps, done] = arguments;
-        addEventListener('popstate', () => setTimeout(done), { once: true });
-        history.go(steps);
-    """
-    browser.execute_async_script(script, steps)
-
-
 def column(browser: Browser, key: str) -> list[str]:
     """What the rows on show have in one column."""
     script = """

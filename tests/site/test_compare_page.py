@@ -139,13 +139,13 @@ def test_picking_swapping_and_the_way_back(window: webdriver.Chrome, site: str) 
     assert "edge-n100 is" in answer(window)
     assert answer(window).startswith("▼")
     url, swapped = window.current_url, answer(window)
-    window.back()
+    browser.travel(window, -1)
+    WebDriverWait(window, 20).until(lambda _: picked(window)["b"] == "xeon-8480")
     settle(window)
-    assert picked(window)["b"] == "xeon-8480"
-    window.back()
-    window.back()
+    browser.travel(window, -1)
+    browser.travel(window, -1)
     WebDriverWait(window, 20).until(lambda _: answer(window) == first)
-    window.forward()
+    browser.travel(window, 1)
     WebDriverWait(window, 20).until(lambda _: answer(window) == second)
     go(window, url)
     assert answer(window) == swapped
@@ -202,7 +202,7 @@ def test_sorting_and_filtering(window: webdriver.Chrome, site: str) -> None:
     assert window.find_elements(By.CSS_SELECTOR, coloured) == []
     assert "show=out" in window.current_url
     assert "sort=ratio" in window.current_url
-    window.back()
+    browser.travel(window, -1)
     assert len(column(window, 3)) == 50
 
 

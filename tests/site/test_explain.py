@@ -134,9 +134,9 @@ def test_back_closes_it_and_forward_opens_it_again(window: webdriver.Chrome, fol
     window.get((folder / "site/index.html").as_uri())
     window.find_element(By.CSS_SELECTOR, f"a[data-row={STEADY}]").click()
     drawer(window)
-    window.back()
+    browser.travel(window, -1)
     assert closed(window)
-    window.forward()
+    browser.travel(window, 1)
     assert drawer(window).find_element(By.TAG_NAME, "h2").text == "mobilenet-v2 on box"
     window.find_element(By.CSS_SELECTOR, "dialog.explain button.close").click()
     assert closed(window)

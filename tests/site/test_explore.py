@@ -24,7 +24,6 @@ from tests.site.explorer import (
     counts,
     digits,
     download,
-    go,
     heading,
     ids,
     open_page,
@@ -61,7 +60,7 @@ def test_sorts_by_numbers(window: Browser, small: Built, key: str, first: str) -
         click(window, window.find_element(By.CSS_SELECTOR, "[aria-label=Last]"))
         assert column(window, key)[-1].startswith("–")
         assert f"sort={'-' if direction == 'descending' else ''}{key}" in window.current_url
-        go(window, -1)
+        browser.travel(window, -1)
     click(window, sort_button(window, key))
     assert heading(window, key).get_attribute("aria-sort") is None
     assert "sort" not in window.current_url
@@ -168,14 +167,14 @@ def test_back_and_forward(window: Browser, small: Built) -> None:
     open_page(window, address)
     click(window, option(window, "scenario", "async"))
     click(window, window.find_element(By.CSS_SELECTOR, "input[value=pivot]"))
-    go(window, -1)
+    browser.travel(window, -1)
     assert not part(window, "pivot").is_displayed()
     assert shown(window) == (frame["scenario"] == "async").sum()
-    go(window, -1)
+    browser.travel(window, -1)
     assert shown(window) == len(frame)
     assert not option(window, "scenario", "async").is_selected()
-    go(window, 1)
-    go(window, 1)
+    browser.travel(window, 1)
+    browser.travel(window, 1)
     assert part(window, "pivot").is_displayed()
 
 
@@ -185,12 +184,12 @@ def test_pages_are_in_the_address(window: Browser, small: Built) -> None:
     assert ids(window) == list(frame["row"].iloc[100:150])
     click(window, window.find_element(By.CSS_SELECTOR, "[aria-label=Next]"))
     assert window.current_url.endswith("#page=4")
-    go(window, -1)
+    browser.travel(window, -1)
     assert ids(window) == list(frame["row"].iloc[100:150])
     # A filter begins at the first page, and the way back is the third.
     click(window, option(window, "machine", "nuc-13"))
     assert ids(window) == list(frame[frame["machine"] == "nuc-13"]["row"].head(50))
-    go(window, -1)
+    browser.travel(window, -1)
     assert ids(window) == list(frame["row"].iloc[100:150])
     open_page(window, f"{address}#page=99999&machine=%2Bnuc-13")
     assert ids(window)[-1] == frame[frame["machine"] == "nuc-13"]["row"].iloc[-1]
@@ -255,7 +254,7 @@ def test_a_number_explains_itself(window: Browser, small: Built) -> None:
     first = frame[frame["machine"] == "nuc-13"].iloc[0]
     assert f"explain={first['row']}" in window.current_url
     assert "machine=%2Bnuc-13" in window.current_url
-    go(window, -1)
+    browser.travel(window, -1)
     assert not window.find_element(By.TAG_NAME, "dialog").is_displayed()
     assert shown(window) == (frame["machine"] == "nuc-13").sum()
 
@@ -319,7 +318,7 @@ def test_presets_and_campaigns(window: Browser, small: Built) -> None:
     assert set(np.round(np.log(row), 1)) <= set(np.round(np.log(best[model]), 1)) | set(
         np.round(np.log(frame[frame["model"] == model]["fps"].dropna()), 1)
     )
-    go(window, -1)
+    browser.travel(window, -1)
     Select(part(window, "campaign")).select_by_value("lab-2026-07")
     WebDriverWait(window, 10).until(lambda each: "campaign=lab-2026-07" in each.current_url)
     WebDriverWait(window, 10).until(lambda each: part(each, "shown").text.endswith(" of 100 rows"))

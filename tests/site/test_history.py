@@ -107,7 +107,7 @@ def test_filters_and_their_address(window: webdriver.Chrome, lab_site: Path) -> 
     window.find_element(By.CSS_SELECTOR, "#tests button[type=reset]").click()
     settled(window)
     assert (count(window), "#" in window.current_url) == ("100 of 100 tests", False)
-    window.back()
+    browser.travel(window, -1)
     settled(window)
     assert cells(window) == shown
 

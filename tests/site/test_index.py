@@ -124,7 +124,7 @@ def test_an_answer_is_a_link(window: webdriver.Chrome, sample_site: Path) -> Non
     one(window, ".finder button[type=reset]").click()
     assert window.find_elements(By.CSS_SELECTOR, ".answers *") == []
     assert "#" not in window.current_url
-    window.back()
+    browser.travel(window, -1)
     assert answers(window) == ["xeon-8480"]
 
 

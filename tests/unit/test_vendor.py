@@ -6,6 +6,8 @@ import gzip
 import hashlib
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,3 +97,12 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setattr("integrator.site.vendor.libraries.CACHE", tmp_path / "file")
     assert vendored("datatables")
+
+
+def test_the_package_of_the_table_is_read_and_not_imported() -> None:
+    """It would read a configuration from the user's home, which a container may not have."""
+    code = (
+        "import sys; from integrator.site.vendor import datatables; datatables.script(); datatables.style(); "
+        "sys.exit('itables' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from importlib.resources import files
+from importlib import metadata
+from pathlib import Path
 
 __all__ = ["script", "style", "versions"]
 
@@ -47,4 +48,6 @@ def versions() -> dict[str, str]:
 
 
 def _read(name: str) -> str:
-    return files("itables").joinpath("html", name).read_text(encoding="utf-8")
+    # By its place: the package reads a configuration from the user's home when it is imported.
+    file = metadata.distribution("itables").locate_file(f"itables/html/{name}")
+    return Path(str(file)).read_text(encoding="utf-8")
