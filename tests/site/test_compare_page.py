@@ -51,7 +51,10 @@ def settle(window: webdriver.Chrome) -> None:
 
 
 def answer(window: webdriver.Chrome) -> str:
-    return window.find_element(By.CSS_SELECTOR, "#headline .answer").text
+    """In one step: the page may be about to draw another."""
+    script = "return document.querySelector('#headline .answer')?.innerText ?? ''"
+    found: str = window.execute_script(script)
+    return found
 
 
 def pick(window: webdriver.Chrome, name: str, value: str) -> None:
